@@ -1,0 +1,32 @@
+import type { Server } from 'node:net';
+import type { ModelEndpoint, Usage } from './task.ts';
+
+/** The only door in the wall, for one run: one placeholder key, one meter, one list of what it may do. */
+export interface Gateway {
+  /** What the program inside uses as its API key. Random, worthless outside this run. */
+  readonly placeholderKey: string;
+  /** Serves the connections of the wall's own listener. */
+  serve(door: Server): void;
+  /** What was spent until now, as the upstream's own streams told. */
+  spent(): Spent;
+  /** The texts of assistant messages that were delivered whole, in order, without those of other runs. */
+  delivered(): readonly string[];
+  /** The last answer of the endpoint that was no success, in our words; undefined while all went well. */
+  lastFailure(): string | undefined;
+  /** Destroys every connection and closes the listener. */
+  close(): Promise<void>;
+}
+
+export interface Spent {
+  readonly usage: Usage;
+  /** Null where a model without a known price was used. */
+  readonly costUsd: number | null;
+}
+
+export interface GatewayOptions {
+  readonly endpoint: ModelEndpoint;
+  /** The models that may be asked for; any where not given. */
+  readonly models?: readonly string[];
+  /** A path that was refused, or a call the door would not make. Becomes an event of the run. */
+  readonly onDenied: (denial: { readonly what: string; readonly why: string }) => void;
+}

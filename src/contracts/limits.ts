@@ -1,0 +1,39 @@
+/** Every figure that is a promise (`interface.md` section 1), in one place. */
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+
+export const limits = {
+  timeoutSecondsMax: 86_400,
+  waitSecondsMax: 300,
+  /** Most clients give up at 60 s. */
+  waitSecondsDefault: 45,
+  codeTimeoutSecondsDefault: 60,
+  claudeTimeoutSecondsDefault: 3300,
+  codeBytesMax: MiB,
+  promptBytesMax: MiB,
+  inlineFilesBytesMax: 8 * MiB,
+  pendingTasksPerOwnerMax: 100,
+  /** Of stdout and of stderr, in a result. */
+  resultOutputBytes: 32 * KiB,
+  eventsBytesMax: 64 * MiB,
+  eventFlushMs: 200,
+  eventFlushBytes: 64 * KiB,
+  workspaceBytesMax: 4 * GiB,
+  workspaceInodesMax: 200_000,
+  processesMax: 512,
+  artifactFilesMax: 1000,
+  artifactBytesMax: 256 * MiB,
+  artifactTextBytes: 8 * KiB,
+  logBytesDefault: 16 * KiB,
+  httpBodyBytesMax: 16 * MiB,
+} as const;
+
+/** What a run may use; the same on every backend. */
+export const sizes = {
+  small: { cpus: 1, memoryBytes: 2 * GiB },
+  medium: { cpus: 2, memoryBytes: 8 * GiB },
+  large: { cpus: 8, memoryBytes: 32 * GiB },
+} as const;
+
+export type Size = keyof typeof sizes;
