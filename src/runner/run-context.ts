@@ -1,0 +1,21 @@
+import type { Artifact } from '../contracts/artifact.ts';
+import type { Gateway, GatewayOptions } from '../contracts/gateway.ts';
+import type { CollectedFile, Sandbox } from '../contracts/sandbox.ts';
+import type { RunResult, TaskRecord } from '../contracts/task.ts';
+import type { EventLog } from './events.ts';
+
+/** All that the execution of one run may use. */
+export interface RunContext {
+  readonly task: TaskRecord;
+  readonly run: number;
+  readonly sandbox: Sandbox;
+  readonly events: EventLog;
+  /** Stores one file that the program left, hashing it on the way. */
+  readonly keepArtifact: (file: CollectedFile) => Promise<Artifact>;
+  /** Aborted, with a `KillReason` as its reason, when the run must end before its time. */
+  readonly stop: AbortSignal;
+  readonly openGateway: (options: GatewayOptions) => Promise<Gateway>;
+}
+
+/** How a run ended, without what its frame knows already. */
+export type RunOutcome = Omit<RunResult, 'run' | 'startedAt' | 'durationMs'>;

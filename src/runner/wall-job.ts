@@ -1,0 +1,117 @@
+import type { Server } from 'node:net';
+import type { Artifact } from '../contracts/artifact.ts';
+import { limits } from '../contracts/limits.ts';
+import type {
+  CollectOptions,
+  KillReason,
+  Observer,
+  PlacedFile,
+  Program,
+  Running,
+  Wall,
+  WallEnd,
+} from '../contracts/sandbox.ts';
+import { createHeadTail } from '../lib/head-tail.ts';
+import { wallLimits } from './limits.ts';
+import type { RunContext } from './run-context.ts';
+
+/** One program in one wall, from the files it finds to the artifacts it leaves. */
+export interface WallJob {
+  readonly files: readonly PlacedFile[];
+  readonly program: Omit<Program, 'limits'>;
+  /** Where given, the wall has a door, and it is handed over before the first step. */
+  readonly door?: (server: Server) => void;
+  /** Takes the stdout of one step: it is then neither an event nor a part of `stdout`. */
+  readonly takeStdout?: { readonly step: number; readonly take: (chunk: Buffer) => void };
+  readonly select?: CollectOptions['select'];
+}
+
+export interface WallJobEnd {
+  readonly end: WallEnd;
+  /** Head and tail of each stream. */
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly truncated: boolean;
+  readonly artifacts: readonly Artifact[];
+}
+
+/**
+ * Runs the job in a wall of its own and removes the wall, whatever happens. Output becomes events as it comes; the
+ * run ends as `output_limit` where they are full, and by `context.stop` where it fires.
+ */
+export async function runInWall(job: WallJob, context: RunContext): Promise<WallJobEnd> {
+  const wall = await context.sandbox.enter({ door: job.door !== undefined, signal: context.stop });
+  try {
+    await wall.place(job.files);
+    const { end, stdout, stderr } = await runProgram(wall, job, context);
+    const artifacts = await collectArtifacts(wall, job, context);
+    return {
+      end,
+      stdout: stdout.text,
+      stderr: stderr.text,
+      truncated: stdout.truncated || stderr.truncated,
+      artifacts,
+    };
+  } finally {
+    await wall.remove();
+  }
+}
+
+async function runProgram(wall: Wall, job: WallJob, context: RunContext) {
+  const { events, stop } = context;
+  const captured = {
+    stdout: createHeadTail(limits.resultOutputBytes, leftOut),
+    stderr: createHeadTail(limits.resultOutputBytes, leftOut),
+  };
+  // The observer is heard only once `start` has returned.
+  let running: Running | undefined;
+  const observer: Observer = {
+    output(stream, chunk, step) {
+      if (stream === 'stdout' && job.takeStdout?.step === step) job.takeStdout.take(chunk);
+      else {
+        captured[stream].push(chunk);
+        events.text(stream, chunk);
+      }
+      if (events.full) running?.kill('output_limit');
+    },
+    stepStarted(step) {
+      if (job.program.steps.length > 1) events.note('phase', `${job.program.steps[step]?.name} begins`);
+    },
+    processLimitMet() {
+      events.note('phase', `the limit of ${limits.processesMax} processes was met`);
+    },
+    ...(job.door === undefined ? {} : { door: job.door }),
+  };
+  running = wall.start({ ...job.program, limits: wallLimits(context.task) }, observer);
+  const kill = () => running?.kill(stop.reason as KillReason);
+  if (stop.aborted) kill();
+  else stop.addEventListener('abort', kill, { once: true });
+  const end = await running.ended;
+  stop.removeEventListener('abort', kill);
+  return { end, stdout: captured.stdout.result(), stderr: captured.stderr.result() };
+}
+
+function leftOut(bytes: number): string {
+  return `\n[... ${bytes} bytes left out here; all of it is in get_task_logs ...]\n`;
+}
+
+async function collectArtifacts(wall: Wall, job: WallJob, context: RunContext): Promise<Artifact[]> {
+  const artifacts: Artifact[] = [];
+  const { skipped } = await wall.collect({
+    ...(job.select === undefined ? {} : { select: job.select }),
+    maxFiles: limits.artifactFilesMax,
+    maxBytes: limits.artifactBytesMax,
+    onFile: async (file) => void artifacts.push(await context.keepArtifact(file)),
+    signal: AbortSignal.timeout(collectTimeoutMs),
+  });
+  if (skipped > 0) {
+    context.events.note(
+      'phase',
+      `${skipped} files were not kept as artifacts: at most ${limits.artifactFilesMax} files and ${limits.artifactBytesMax / 1024 ** 2} MiB are`,
+    );
+  }
+  return artifacts.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** Packing reads what the program left; a workspace made to be slow to read cannot hold the run for longer. */
+const collectTimeoutMs = 60_000;
