@@ -31,8 +31,8 @@ export interface EventLogOptions {
 const maxLineChars = 8 * 1024;
 
 /**
- * Lines reach the store within `limits.eventFlushMs` or `limits.eventFlushBytes`, the first at once. A chunk that
- * the store refuses stays in line and is tried again with the next; `close` gives the last word.
+ * Lines reach the store within `limits.eventFlushMs` or `limits.eventFlushBytes`, the first at once. What the store
+ * refuses is lost to the log, and `close` says so; the run itself goes on.
  */
 export function createEventLog({ store, task, run, onFlushed }: EventLogOptions): EventLog {
   const splitters = new Map<EventStream, LineSplitter>();

@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statSync, unlinkSync } from 'node:fs';
+import { mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** An empty file, open for writing, under a name of its own. */
+export interface SpareFile {
+  readonly fd: number;
+  readonly path: string;
+}
+
+/** Empty files and folders made ahead of need: making an inode costs more than filling and linking it. */
+export interface Spares {
+  file(): SpareFile;
+  /** The path of an empty folder, to be renamed into place. */
+  folder(): string;
+  close(): void;
+}
+
+/** About the creates of two calls. */
+const filesAhead = 20;
+const foldersAhead = 4;
+
+/** What a killed process left is younger than this while another one may still use it. */
+const staleAfterMs = 24 * 3_600_000;
+
+export function createSpares(dir: string): Spares {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  removeStale(dir);
+  const files: SpareFile[] = [];
+  const folders: string[] = [];
+  let refilling = false;
+  let closed = false;
+
+  const newPath = () => join(dir, randomUUID());
+
+  const refill = async () => {
+    while (!closed && (files.length < filesAhead || folders.length < foldersAhead)) {
+      const path = newPath();
+      if (folders.length < foldersAhead) {
+        await mkdir(path, { mode: 0o700 });
+        folders.push(path);
+      } else {
+        const handle = await open(path, 'wx', 0o600);
+        await handle.close();
+        files.push({ path, fd: openSync(path, 'r+') });
+      }
+    }
+    if (closed) discard();
+  };
+
+  /** In the background; where it fails, the next take makes its own and gets the error. */
+  const refillSoon = () => {
+    if (refilling || closed) return;
+    refilling = true;
+    setTimeout(() => {
+      refill()
+        .catch(() => undefined)
+        .finally(() => {
+          refilling = false;
+        });
+    }, refillAfterMs).unref();
+  };
+
+  const discard = () => {
+    for (const { fd, path } of files.splice(0)) {
+      closeSync(fd);
+      unlinkSync(path);
+    }
+    for (const path of folders.splice(0)) rmSync(path, { recursive: true });
+  };
+
+  return {
+    file() {
+      refillSoon();
+      const spare = files.pop();
+      if (spare !== undefined) return spare;
+      const path = newPath();
+      return { path, fd: openSync(path, 'wx', 0o600) };
+    },
+    folder() {
+      refillSoon();
+      const spare = folders.pop();
+      if (spare !== undefined) return spare;
+      const path = newPath();
+      mkdirSync(path, { mode: 0o700 });
+      return path;
+    },
+    close() {
+      closed = true;
+      discard();
+    },
+  };
+}
+
+/** Refilling waits until the call that took is likely over, so that it does not compete with it. */
+const refillAfterMs = 5;
+
+function removeStale(dir: string): void {
+  const oldest = Date.now() - staleAfterMs;
+  for (const name of readdirSync(dir)) {
+    const path = join(dir, name);
+    if (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? oldest + 1 < oldest)
+      rmSync(path, { recursive: true, force: true });
+  }
+}
