@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type { Logger as Pino } from 'pino';
+import { once } from './once.ts';
 import { redact, redactText } from './redact.ts';
 
 export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -41,12 +42,4 @@ export const silentLogger: Logger = createLogger({ level: 'silent', name: 'silen
 function loadPino(name: string, fd: number): Pino {
   const { pino }: typeof import('pino') = createRequire(import.meta.url)('pino');
   return pino({ name, level: 'debug', base: { name, pid: process.pid } }, pino.destination({ fd, sync: false }));
-}
-
-function once<T>(make: () => T): () => T {
-  const made: T[] = [];
-  return () => {
-    if (made.length === 0) made.push(make());
-    return made[0]!;
-  };
 }
