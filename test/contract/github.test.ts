@@ -113,8 +113,7 @@ test('a refused connection is tried again until the server is there', async () =
   const call = create(`http://127.0.0.1:${port}`);
   await delay(600);
   const server = await startGithubServer([created(9, repo)], port);
-  running.push(server);
-  expect(await call).toMatchObject({ number: 9 });
+  expect(await call.finally(() => server.close())).toMatchObject({ number: 9 });
   expect(server.seen).toHaveLength(1);
 });
 
