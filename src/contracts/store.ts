@@ -1,11 +1,12 @@
 /** Immutable objects under keys. The one truth about every task; each adapter passes `test/contract/store.ts`. */
 export interface Store {
   /**
-   * Creates the object, whole or not at all, if none stands under `key`.
-   * With `durable` it resolves only when the object survives a power cut.
+   * Creates the object, whole or not at all, if none stands under `key`; then everybody sees it.
    * Throws `backend_error` where the store cannot be written.
    */
-  create(key: string, data: Uint8Array | string | AsyncIterable<Uint8Array>, options?: CreateOptions): Promise<Created>;
+  create(key: string, data: Uint8Array | string | AsyncIterable<Uint8Array>): Promise<Created>;
+  /** Resolves when an object that was created survives a power cut. What is acknowledged was persisted first. */
+  persist(key: string): Promise<void>;
   /** The object's bytes, or those of `range`; undefined where there is none. */
   read(key: string, range?: ByteRange): Promise<Buffer | undefined>;
   /** The keys that begin with `prefix` (a whole number of segments, ending in `/`), in byte order. */
@@ -18,10 +19,6 @@ export interface Store {
 }
 
 export type Created = 'created' | 'exists';
-
-export interface CreateOptions {
-  readonly durable?: boolean;
-}
 
 /** Bytes `offset` to `offset + length`, cut at the object's end. */
 export interface ByteRange {

@@ -1,7 +1,6 @@
 import {
   closeSync,
   fstatSync,
-  fsync,
   linkSync,
   mkdirSync,
   openSync,
@@ -13,9 +12,8 @@ import {
 import { open, readdir, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { RunyardError } from '../contracts/errors.ts';
-import type { ByteRange, Created, CreateOptions, ListOptions, Store } from '../contracts/store.ts';
+import type { ByteRange, Created, ListOptions, Store } from '../contracts/store.ts';
 import { folderOfPrefix, isPiece, keyOfEntry, pathOfKey, withoutMark } from './paths.ts';
 import { createSpares, type SpareFile } from './spares.ts';
 
@@ -23,8 +21,6 @@ export interface FilesystemStoreOptions {
   /** Made with mode 0700 where it is not there. */
   readonly dir: string;
 }
-
-const sync = promisify(fsync);
 
 /**
  * Objects as files. Whole or not at all: a file is filled under a name of its own and linked to its key, which fails
@@ -40,16 +36,15 @@ export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
     else for await (const chunk of data) writeAll(spare.fd, chunk);
   };
 
-  /** Links the filled file to its key; tells which folder was made for it. */
-  const publish = (spare: SpareFile, key: string): { created: Created; madeFolder: boolean } => {
+  const publish = (spare: SpareFile, key: string): Created => {
     const { folder, path } = pathOfKey(dir, key);
     try {
-      return { created: link(spare.path, path), madeFolder: false };
+      return link(spare.path, path);
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error;
     }
     makeFolder(folder);
-    return { created: link(spare.path, path), madeFolder: true };
+    return link(spare.path, path);
   };
 
   const makeFolder = (folder: string) => {
@@ -64,27 +59,27 @@ export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
     }
   };
 
-  const makeDurable = async (spare: SpareFile, key: string, madeFolder: boolean) => {
-    // The caller's next writes would wait for the disk behind this one.
-    await setImmediate();
-    const { folder } = pathOfKey(dir, key);
-    await Promise.all([sync(spare.fd), syncFolder(folder), ...(madeFolder ? [syncFolder(dirname(folder))] : [])]);
-  };
-
   return {
-    async create(key, data, { durable = false }: CreateOptions = {}) {
+    async create(key, data) {
       let spare: SpareFile | undefined;
       try {
         spare = spares.file();
         await fill(spare, data);
-        const { created, madeFolder } = publish(spare, key);
-        if (durable && created === 'created') await makeDurable(spare, key, madeFolder);
-        return created;
+        return publish(spare, key);
       } catch (error) {
         throw asUnwritable(dir, error);
       } finally {
         if (spare !== undefined) discard(spare);
       }
+    },
+
+    async persist(key) {
+      // The caller's next writes would wait for the disk behind these.
+      await setImmediate();
+      const { folder, path } = pathOfKey(dir, key);
+      await Promise.all([path, folder, dirname(folder)].map(syncToDisk)).catch((error: unknown) => {
+        throw asUnwritable(dir, error);
+      });
     },
 
     async read(key, range) {
@@ -143,8 +138,8 @@ function discard({ fd, path }: SpareFile): void {
   unlinkSync(path);
 }
 
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
+async function syncToDisk(path: string): Promise<void> {
+  const handle = await open(path, 'r');
   try {
     await handle.sync();
   } finally {

@@ -1,0 +1,98 @@
+import { type Event, event } from '../contracts/event.ts';
+import type { TaskId } from '../contracts/ids.ts';
+import { keys } from '../contracts/keys.ts';
+import type { Store } from '../contracts/store.ts';
+import type { EventsOptions, EventsPage } from '../contracts/task-service.ts';
+
+/** Pages of a run's lines, from chunks that are named after the seq of their first line. */
+
+export async function readEventsPage(store: Store, id: TaskId, options: EventsOptions): Promise<EventsPage> {
+  const chunks = await listChunks(store, id, options.run);
+  const totalLines = await countLines(store, chunks);
+  return options.fromSeq === undefined
+    ? readTail(store, chunks, options, totalLines)
+    : readForward(store, chunks, options, options.fromSeq, totalLines);
+}
+
+/** The seq that the next line of the run will have. */
+export async function nextSeqOf(store: Store, id: TaskId, run: number): Promise<number> {
+  return countLines(store, await listChunks(store, id, run));
+}
+
+interface Chunk {
+  readonly key: string;
+  readonly firstSeq: number;
+}
+
+async function listChunks(store: Store, id: TaskId, run: number): Promise<Chunk[]> {
+  const prefix = keys.events(id, run);
+  return (await store.list(prefix)).map((key) => ({ key, firstSeq: Number.parseInt(key.slice(prefix.length), 10) }));
+}
+
+async function countLines(store: Store, chunks: readonly Chunk[]): Promise<number> {
+  const last = chunks.at(-1);
+  return last === undefined ? 0 : last.firstSeq + (await readChunk(store, last)).length;
+}
+
+async function readChunk(store: Store, { key }: Chunk): Promise<Event[]> {
+  const bytes = await store.read(key);
+  const lines = bytes?.toString('utf8').split('\n') ?? [];
+  return lines.flatMap((line) => (line === '' ? [] : [event.parse(JSON.parse(line))]));
+}
+
+async function readForward(
+  store: Store,
+  chunks: readonly Chunk[],
+  options: EventsOptions,
+  fromSeq: number,
+  totalLines: number,
+): Promise<EventsPage> {
+  const page = createPage(options);
+  const first = Math.max(
+    0,
+    chunks.findLastIndex((chunk) => chunk.firstSeq <= fromSeq),
+  );
+  for (const chunk of chunks.slice(first)) {
+    for (const line of await readChunk(store, chunk)) {
+      if (line.seq < fromSeq || !isWanted(line, options)) continue;
+      if (!page.takes(line)) return { lines: page.lines, nextSeq: page.lines.at(-1)!.seq + 1, totalLines };
+    }
+  }
+  return { lines: page.lines, nextSeq: Math.max(fromSeq, totalLines), totalLines };
+}
+
+async function readTail(
+  store: Store,
+  chunks: readonly Chunk[],
+  options: EventsOptions,
+  totalLines: number,
+): Promise<EventsPage> {
+  const page = createPage(options);
+  const end = () => ({ lines: page.lines.reverse(), nextSeq: totalLines, totalLines });
+  for (const chunk of chunks.toReversed()) {
+    for (const line of (await readChunk(store, chunk)).reverse()) {
+      if (isWanted(line, options) && !page.takes(line)) return end();
+    }
+  }
+  return end();
+}
+
+function isWanted(line: Event, { stream }: EventsOptions): boolean {
+  return stream === undefined || line.stream === stream;
+}
+
+/** Takes lines until one more would not fit; the first always fits. */
+function createPage({ maxLines, maxBytes }: EventsOptions) {
+  const lines: Event[] = [];
+  let bytes = 0;
+  return {
+    lines,
+    takes(line: Event): boolean {
+      const size = Buffer.byteLength(line.text ?? JSON.stringify(line.data ?? ''));
+      if (lines.length > 0 && (lines.length >= maxLines || bytes + size > maxBytes)) return false;
+      lines.push(line);
+      bytes += size;
+      return true;
+    },
+  };
+}

@@ -1,0 +1,138 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import type { Caller } from '../contracts/caller.ts';
+import { asRunyardError, RunyardError } from '../contracts/errors.ts';
+import { newTaskId, type TaskId, taskCreatedAtMs, taskId } from '../contracts/ids.ts';
+import { keys } from '../contracts/keys.ts';
+import { limits } from '../contracts/limits.ts';
+import type { Seal } from '../contracts/seal.ts';
+import type { TaskRecord } from '../contracts/task.ts';
+import type { NewTask } from '../contracts/task-service.ts';
+import { canonicalJson } from '../lib/canonical-json.ts';
+import { giveUpLaunching, type Launching, launchTask } from './launch.ts';
+import { readJson, readRecord } from './objects.ts';
+
+/**
+ * key -> sealed -> pending -> owners -> `task.json` (the acknowledgement) -> launch. Each step can be the last one that
+ * was taken: whoever comes next with the same key, or sweeps, goes on from there.
+ */
+
+export interface Submitting extends Launching {
+  readonly seal: Seal;
+  readonly retentionMs: number;
+}
+
+/** The call is answered then, whatever the first launch does. */
+const firstLaunchAnswerMs = 2000;
+
+/** An interrupted submit is finished under its own id while it is younger than this. */
+const adoptableMs = 3_600_000;
+
+export async function submitTask(context: Submitting, task: NewTask, caller: Caller): Promise<TaskId> {
+  const { id, exists } = await identify(context, task, caller);
+  if (exists) return id;
+  await refuseAboveCap(context, id, caller);
+  const record = await writeObjects(context, id, task, caller);
+  const durable = context.store.persist(keys.record(id));
+  await Promise.all([durable, firstLaunch(context, record)]);
+  return id;
+}
+
+const keyRecord = z.object({ task: taskId, mac: z.string() });
+
+/** The id under the caller's idempotency key, or a new one. `exists`: the task was acknowledged before. */
+async function identify(context: Submitting, task: NewTask, caller: Caller): Promise<{ id: TaskId; exists: boolean }> {
+  if (task.idempotencyKey === undefined) return { id: newTaskId(), exists: false };
+  const { store, retentionMs } = context;
+  const key = keys.idempotency(caller.owner, task.idempotencyKey);
+  const mac = createHmac('sha256', await macKey(context))
+    .update(requestText(task))
+    .digest();
+  const mine = { task: newTaskId(), mac: mac.toString('hex') };
+  if ((await store.create(key, JSON.stringify(mine))) === 'created') return { id: mine.task, exists: false };
+
+  const known = await readJson(store, key, keyRecord);
+  const ageMs = known === undefined ? Number.POSITIVE_INFINITY : Date.now() - taskCreatedAtMs(known.task);
+  const acknowledged =
+    known !== undefined && ageMs < retentionMs && (await readRecord(store, known.task)) !== undefined;
+  if (known === undefined || ageMs >= retentionMs || (!acknowledged && ageMs >= adoptableMs)) {
+    await store.remove(key);
+    return identify(context, task, caller);
+  }
+  if (!sameMac(known.mac, mac)) throw new RunyardError('conflict');
+  return { id: known.task, exists: acknowledged };
+}
+
+function sameMac(known: string, mac: Buffer): boolean {
+  const bytes = Buffer.from(known, 'hex');
+  return bytes.length === mac.length && timingSafeEqual(bytes, mac);
+}
+
+/** What makes two requests the same: all that the caller said, nothing that the server resolved. */
+function requestText(task: NewTask): string {
+  const { endpoint: _resolved, ...spec } =
+    task.spec.kind === 'claude' ? task.spec : { ...task.spec, endpoint: undefined };
+  const { runs, size, timeoutSeconds, metadata } = task;
+  return canonicalJson({ spec, runs, size, timeoutSeconds, metadata });
+}
+
+async function macKey({ store, seal }: Submitting): Promise<Buffer> {
+  const sealed = await store.read(keys.macKey);
+  if (sealed !== undefined) return seal.unseal(sealed, keys.macKey);
+  await store.create(keys.macKey, await seal.seal(randomBytes(32), keys.macKey));
+  return seal.unseal((await store.read(keys.macKey))!, keys.macKey);
+}
+
+async function refuseAboveCap({ store }: Submitting, id: TaskId, { owner }: Caller): Promise<void> {
+  const pending = await store.list(keys.pendingOf(owner));
+  if (pending.length < limits.pendingTasksPerOwnerMax || pending.includes(keys.pending(owner, id))) return;
+  throw new RunyardError(
+    'too_many_tasks',
+    `You have ${pending.length} unfinished tasks; ${limits.pendingTasksPerOwnerMax} is the limit.`,
+  );
+}
+
+async function writeObjects(
+  { store, seal, backend }: Submitting,
+  id: TaskId,
+  task: NewTask,
+  caller: Caller,
+): Promise<TaskRecord> {
+  const record: TaskRecord = {
+    id,
+    kind: task.spec.kind,
+    owner: caller.owner,
+    backend: backend.id,
+    runs: task.runs,
+    size: task.size,
+    timeoutSeconds: task.timeoutSeconds,
+    createdAt: new Date(taskCreatedAtMs(id)).toISOString(),
+    ...(task.metadata === undefined ? {} : { metadata: task.metadata }),
+  };
+  await store.create(keys.sealed(id), await seal.seal(Buffer.from(JSON.stringify(task.spec)), id));
+  await store.create(keys.pending(caller.owner, id), '');
+  await store.create(keys.taskOf(caller.owner, id), '');
+  await store.create(keys.record(id), JSON.stringify(record));
+  return record;
+}
+
+/**
+ * Answers when the first attempt was answered, or after a while. A refusal that may pass leaves the task queued for the
+ * sweep; a final one settles it and is the call's error.
+ */
+async function firstLaunch(context: Submitting, record: TaskRecord): Promise<void> {
+  const attempt = launchTask(context, record, 0).catch(async (cause: unknown) => {
+    const error = asRunyardError(cause);
+    if (error.retryable) return;
+    await giveUpLaunching(context, record, error);
+    throw error;
+  });
+  const patience = new AbortController();
+  try {
+    await Promise.race([attempt, delay(firstLaunchAnswerMs, undefined, { signal: patience.signal })]);
+  } finally {
+    patience.abort();
+    attempt.catch(() => undefined);
+  }
+}
