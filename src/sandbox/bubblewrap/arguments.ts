@@ -1,0 +1,67 @@
+import { wallPaths } from '../../contracts/sandbox.ts';
+
+/** Descriptors of bwrap; the handshake alone goes on to init. dash knows one digit only. */
+export const descriptors = { args: 3, seccomp: 4, info: 5, handshake: 6, ipc: 7, stderr: 8 } as const;
+
+export const wallPath = '/runyard/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+const MiB = 1024 ** 2;
+/** tmpfs has no other bound; where there is a memory cgroup, what lies in them counts for it too. */
+const tmpfsBytes = { tmp: 1024 * MiB, sharedMemory: 512 * MiB };
+
+export const initPath = '/runyard/init';
+export const programPath = '/runyard/program';
+
+/** What bwrap starts as pid 1. The name makes it possible to find what an ended runner left. */
+export function wallCommand(name: string): readonly string[] {
+  return ['/bin/sh', initPath, name];
+}
+
+export interface Mounts {
+  /** `/usr` and the library folders of this machine, as arguments. */
+  readonly system: readonly string[];
+  /** Folder that holds what every wall sees as its `/etc`. */
+  readonly etc: string;
+  /** Host paths to show read-only. */
+  readonly readOnly: readonly { readonly from: string; readonly to: string }[];
+  readonly workspace: { readonly from: string; readonly writable: boolean };
+  /** The text of init. Next to last, so that arguments cut off before it run nothing. */
+  readonly init: string;
+}
+
+/** All options of a wall, in an order that is safe to cut off anywhere: namespaces first, init next to last. */
+export function wallArguments(mounts: Mounts): Buffer {
+  const options = [
+    ...['--unshare-user', '--disable-userns', '--unshare-pid', '--unshare-net', '--unshare-ipc', '--unshare-uts'],
+    ...['--unshare-cgroup', '--uid', '1000', '--gid', '1000', '--hostname', 'runyard'],
+    ...['--die-with-parent', '--as-pid-1', '--new-session', '--clearenv'],
+    ...['--setenv', 'PATH', wallPath, '--setenv', 'HOME', wallPaths.home, '--setenv', 'LANG', 'C.UTF-8'],
+    ...['--seccomp', String(descriptors.seccomp), '--info-fd', String(descriptors.info)],
+    ...['--chdir', wallPaths.workspace],
+    ...mounts.system,
+    ...['--ro-bind', mounts.etc, '/etc'],
+    ...['/etc/ssl', '/etc/alternatives', '/etc/pki', '/etc/ca-certificates'].flatMap((path) => [
+      '--ro-bind-try',
+      path,
+      path,
+    ]),
+    ...['--proc', '/proc', '--remount-ro', '/proc', '--dev', '/dev'],
+    ...['--perms', '1777', '--size', String(tmpfsBytes.sharedMemory), '--tmpfs', '/dev/shm', '--remount-ro', '/dev'],
+    ...[
+      '--perms',
+      '1777',
+      '--size',
+      String(tmpfsBytes.tmp),
+      '--tmpfs',
+      '/tmp',
+      '--perms',
+      '0700',
+      '--dir',
+      wallPaths.home,
+    ],
+    ...[mounts.workspace.writable ? '--bind' : '--ro-bind', mounts.workspace.from, wallPaths.workspace],
+    ...mounts.readOnly.flatMap(({ from, to }) => ['--ro-bind', from, to]),
+    ...['--ro-bind', mounts.init, initPath, '--remount-ro', '/'],
+  ];
+  return Buffer.from(options.map((option) => `${option}\0`).join(''));
+}

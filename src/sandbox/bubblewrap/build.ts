@@ -1,0 +1,92 @@
+import type { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { RunyardError } from '../../contracts/errors.ts';
+import { descriptors, type Mounts, wallArguments } from './arguments.ts';
+import { type Bwrap, pipeOf, spawnBwrap } from './bwrap.ts';
+import { checkWall } from './checks.ts';
+import { type Handshake, handshakeOver } from './handshake.ts';
+import { words } from './init.ts';
+import { bwrapFailure, bwrapMissing } from './messages.ts';
+import type { OutputStream } from './output-stream.ts';
+import type { Slot } from './slot.ts';
+import { killIfThere, sweep } from './sweep.ts';
+
+/** A wall that stands and was checked. Its pid 1 waits for `go`. */
+export interface StandingWall {
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  readonly handshake: Handshake;
+  /** bwrap's exit code, null where bwrap itself was killed. Its end proves that everything inside has ended. */
+  readonly exited: Promise<number | null>;
+  isStanding(): boolean;
+  /** Kills pid 1, and by it everything inside. */
+  kill(): void;
+}
+
+export interface Blueprint {
+  /** Paths of bwrap and of the system call filter. */
+  readonly bwrap: string;
+  readonly seccomp: string;
+  readonly mounts: Mounts;
+}
+
+const buildTimeoutMs = 10_000;
+
+/** Builds a wall in the slot, up to the point where only the program is missing. Throws `sandbox_unavailable`. */
+export async function buildWall(slot: Slot, blueprint: Blueprint): Promise<StandingWall> {
+  const bwrap = await spawnBwrap(slot, blueprint);
+  const { child, exited, stdout, stderr } = bwrap;
+  if (child.pid === undefined) throw await notStarted(bwrap);
+  const handshake = handshakeOver(pipeOf(child, descriptors.handshake));
+  const giveUp = setTimeout(() => child.kill('SIGKILL'), buildTimeoutMs);
+  try {
+    const pid = await raise(bwrap, handshake, blueprint);
+    const isStanding = () => child.exitCode === null && child.signalCode === null;
+    return { stdout, stderr, handshake, exited, isStanding, kill: () => void (isStanding() && killIfThere(pid)) };
+  } catch (error) {
+    child.kill('SIGKILL');
+    handshake.end();
+    await exited;
+    stdout.destroy();
+    stderr.destroy();
+    await sweep(slot.identity);
+    throw error;
+  } finally {
+    clearTimeout(giveUp);
+  }
+}
+
+/** Sends the arguments, waits for `ready`, and looks at what stands there. Gives the pid of init, as the host counts. */
+async function raise({ child, stderr, exited }: Bwrap, handshake: Handshake, { mounts }: Blueprint): Promise<number> {
+  const args = pipeOf(child, descriptors.args);
+  // bwrap that ends early resets the socket; what it says on stderr is the reason.
+  args.on('error', () => args.destroy());
+  const info = textOf(pipeOf(child, descriptors.info));
+  args.end(wallArguments(mounts));
+  if ((await handshake.next()) !== words.ready) {
+    await Promise.race([exited, delay(1_000)]);
+    throw bwrapFailure(await stderr.text());
+  }
+  const { 'child-pid': pid } = infoOfBwrap.parse(JSON.parse(await info));
+  await checkWall(pid, [0, 1, 2, descriptors.handshake, descriptors.stderr]);
+  return pid;
+}
+
+const infoOfBwrap = z.object({ 'child-pid': z.int().min(2) });
+
+async function textOf(stream: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+async function notStarted({ spawnError, stdout, stderr }: Bwrap): Promise<RunyardError> {
+  stdout.destroy();
+  stderr.destroy();
+  const error = await spawnError;
+  if (error.code === 'ENOENT') return bwrapMissing(error);
+  return new RunyardError('sandbox_unavailable', `bwrap could not be started: ${error.code ?? error.message}.`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,62 @@
+// node:child_process and not execa: bwrap takes a uid and numbered descriptors, and nothing of what execa adds.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { close, constants, open } from 'node:fs';
+import { Socket } from 'node:net';
+import { promisify } from 'node:util';
+import { wallCommand } from './arguments.ts';
+import { type OutputStream, outputStream } from './output-stream.ts';
+import type { Slot } from './slot.ts';
+
+const openFile = promisify(open);
+const closeFile = promisify(close);
+
+/** bwrap as it was spawned: it waits for its arguments. */
+export interface Bwrap {
+  readonly child: ChildProcess;
+  readonly exited: Promise<number | null>;
+  /** Resolves only where `child.pid` is undefined. */
+  readonly spawnError: Promise<NodeJS.ErrnoException>;
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+}
+
+/** Our end of a descriptor that bwrap was given as a pipe. */
+export function pipeOf(child: ChildProcess, descriptor: number): Socket {
+  const pipe: unknown = Array.from(child.stdio)[descriptor];
+  if (pipe instanceof Socket) return pipe;
+  throw new Error(`bwrap was given no pipe as descriptor ${descriptor}`);
+}
+
+/**
+ * Starts bwrap as the slot's own user, with an empty environment. Called on the main thread only: `--die-with-parent`
+ * means the thread.
+ */
+export async function spawnBwrap(
+  slot: Slot,
+  paths: { readonly bwrap: string; readonly seccomp: string },
+): Promise<Bwrap> {
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  const opened = async (list: number[], path: string, flags: number) => void list.push(await openFile(path, flags));
+  try {
+    await opened(ours, slot.stdout, constants.O_RDONLY | constants.O_NONBLOCK);
+    await opened(ours, slot.stderr, constants.O_RDONLY | constants.O_NONBLOCK);
+    await opened(theirs, slot.stdin, constants.O_RDONLY);
+    await opened(theirs, slot.stdout, constants.O_WRONLY);
+    await opened(theirs, slot.stderr, constants.O_WRONLY);
+    await opened(theirs, paths.seccomp, constants.O_RDONLY);
+    const [stdin, stdout, stderr, seccomp] = theirs;
+    const child = spawn(paths.bwrap, ['--args', '3', '--', ...wallCommand(slot.identity.name)], {
+      argv0: 'bwrap',
+      env: {},
+      cwd: '/',
+      ...slot.identity.switchTo,
+      stdio: [stdin, stdout, stderr, 'pipe', seccomp, 'pipe', 'pipe'],
+    });
+    const spawnError = new Promise<NodeJS.ErrnoException>((resolve) => child.once('error', resolve));
+    const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    return { child, exited, spawnError, stdout: outputStream(ours.shift()!), stderr: outputStream(ours.shift()!) };
+  } finally {
+    await Promise.all([...ours, ...theirs].map((descriptor) => closeFile(descriptor)));
+  }
+}

@@ -1,0 +1,60 @@
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import { RunyardError } from '../../contracts/errors.ts';
+
+/** bubblewrap has no time namespace. */
+const namespaces = ['user', 'pid', 'net', 'ipc', 'uts', 'mnt', 'cgroup'];
+
+/**
+ * Looks from outside at the pid 1 that waits for its program: every namespace its own, a kernel uid that is not 0, a
+ * filter, no capability, no descriptor beside those it was given. Throws `sandbox_unavailable` with what is amiss.
+ */
+export async function checkWall(pid: number, keptDescriptors: readonly number[]): Promise<void> {
+  const flaws = [
+    ...(await sharedNamespaces(pid)),
+    ...(await flawsOfStatus(pid)),
+    ...(await strayDescriptors(pid, keptDescriptors)),
+  ];
+  if (flaws.length > 0) {
+    throw new RunyardError(
+      'sandbox_unavailable',
+      `The wall was built with a hole and is not used: ${flaws.join('; ')}.`,
+    );
+  }
+}
+
+async function sharedNamespaces(pid: number): Promise<string[]> {
+  const flaws = namespaces.map(async (name) => {
+    const [inside, outside] = await Promise.all([
+      readlink(`/proc/${pid}/ns/${name}`),
+      readlink(`/proc/self/ns/${name}`),
+    ]);
+    return inside === outside ? [`the ${name} namespace is the host's own`] : [];
+  });
+  return (await Promise.all(flaws)).flat();
+}
+
+async function flawsOfStatus(pid: number): Promise<string[]> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1] ?? '';
+  const uids = field('Uid').split(/\s+/).map(Number);
+  return [
+    ...(uids.length !== 4 || uids.some((uid) => !(uid > 0)) ? ['the kernel sees it as root'] : []),
+    ...(field('Seccomp') === '2' ? [] : ['no system call filter is in force']),
+    ...(field('NoNewPrivs') === '1' ? [] : ['it can gain privileges']),
+    ...(/^0+$/.test(field('CapEff')) && /^0+$/.test(field('CapPrm')) ? [] : ['it has capabilities']),
+  ];
+}
+
+const closeOnExec = 0o2000000;
+
+/** Descriptors that programs inside would have, beside the named ones: the runner inherited them and did not close them. */
+async function strayDescriptors(pid: number, kept: readonly number[]): Promise<string[]> {
+  const open = (await readdir(`/proc/${pid}/fd`)).map(Number).filter((descriptor) => !kept.includes(descriptor));
+  const flaws = open.map(async (descriptor) => {
+    const flags = /^flags:\s*(\d+)$/m.exec(await readFile(`/proc/${pid}/fdinfo/${descriptor}`, 'utf8'))?.[1] ?? '0';
+    return (Number.parseInt(flags, 8) & closeOnExec) !== 0
+      ? []
+      : [`descriptor ${descriptor} of the runner is open in it`];
+  });
+  return (await Promise.all(flaws)).flat();
+}

@@ -1,0 +1,84 @@
+import { accessSync, constants } from 'node:fs';
+import { RunyardError } from '../../contracts/errors.ts';
+import type { Program, Step } from '../../contracts/sandbox.ts';
+import { descriptors, wallPath } from './arguments.ts';
+import { words } from './init.ts';
+
+/** Limits that the kernel keeps per process, set by init before the caller's environment is there. */
+export interface ProcessLimits {
+  readonly fileBytes: number;
+  readonly openFiles: number;
+  /** Only where no cgroup holds them. */
+  readonly dataBytes?: number;
+  readonly processes?: number;
+}
+
+const { handshake, stderr } = descriptors;
+
+/**
+ * The program as init's shell reads it. One compound command: a text cut off anywhere is a syntax error and runs
+ * nothing. Throws `invalid_request` where a value holds a NUL, which no process can be given.
+ */
+export function programScript(program: Program, limits: ProcessLimits): string {
+  const { plain, odd } = sortVariables(program.env);
+  const last = program.steps.length - 1;
+  const steps = program.steps.map((step, index) => {
+    const command = `${[...odd, ...commandOf(step)].map(quote).join(' ')} 2>&${stderr} ${handshake}>&- ${stderr}>&-`;
+    if (index === last) return `${command}\nexit $?`;
+    return `${command} </dev/null || exit $?\necho ${words.stepEnded} >&${handshake}\nread -r next <&${handshake} || exit 125`;
+  });
+  return ['{', ...limitLines(limits), `echo ${words.started} >&${handshake}`, ...plain, ...steps, '}', ''].join('\n');
+}
+
+function limitLines({ fileBytes, openFiles, dataBytes, processes }: ProcessLimits): string[] {
+  return [
+    'limit c 0',
+    `limit f ${Math.ceil(fileBytes / 512)}`,
+    `limit n ${openFiles}`,
+    ...(dataBytes === undefined ? [] : [`limit d ${Math.ceil(dataBytes / 1024)}`]),
+    // dash calls it -p, bash -u.
+    ...(processes === undefined ? [] : [`ulimit -u ${processes} || limit p ${processes}`]),
+  ];
+}
+
+/** The host's `/usr` is the wall's, so the program is found here, whatever PATH the caller asks for. */
+function commandOf({ argv }: Step): string[] {
+  const [name = '', ...args] = argv;
+  if (name.includes('/')) return [name, ...args];
+  const folder = wallPath.split(':').find((candidate) => isExecutable(`${candidate}/${name}`));
+  return [`${folder ?? '/usr/bin'}/${name}`, ...args];
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Names that mean something to the shell itself, or that it refuses to set. */
+const shellsOwn =
+  /^(IFS|ENV|CDPATH|MAIL\w*|OPT\w+|PPID|E?UID|PS\d|LINENO|PWD|OLDPWD|HIST\w+|BASH\w*|SHELLOPTS|POSIXLY_CORRECT|_)$/;
+
+/** Variables the shell exports itself, and those that `env` has to set. */
+function sortVariables(env: Readonly<Record<string, string>>): { plain: string[]; odd: string[] } {
+  const entries = Object.entries(env);
+  const isPlain = ([name]: [string, string]) => /^[A-Za-z_]\w*$/.test(name) && !shellsOwn.test(name);
+  const odd = entries.filter((entry) => !isPlain(entry)).map(([name, value]) => `${name}=${value}`);
+  return {
+    plain: entries.filter(isPlain).map(([name, value]) => `export ${name}=${quote(value)}`),
+    odd: odd.length === 0 ? [] : ['/usr/bin/env', '--', ...odd],
+  };
+}
+
+function quote(text: string): string {
+  if (text.includes('\0')) {
+    throw new RunyardError(
+      'invalid_request',
+      'An argument or a variable holds a NUL character, which no program can be given.',
+    );
+  }
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}

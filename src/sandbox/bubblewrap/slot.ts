@@ -1,0 +1,100 @@
+import { execFile } from 'node:child_process';
+import { chmod, chown, type FileHandle, mkdir, open } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { RunyardError } from '../../contracts/errors.ts';
+import { type Identity, identities } from './identity.ts';
+import { type Lease, takeLease } from './lease.ts';
+import { sweep } from './sweep.ts';
+import { wipe } from './wipe.ts';
+
+/** A place for one wall at a time: an identity that is leased and a folder. Used again and again. */
+export interface Slot {
+  readonly identity: Identity;
+  readonly folder: string;
+  readonly workspace: string;
+  /** FIFOs, because a program can open `/dev/stdout` anew only where it is no socket. */
+  readonly stdout: string;
+  readonly stderr: string;
+  /** What the last step reads. */
+  readonly stdin: string;
+  /** What init reads at `go`. */
+  readonly program: string;
+  readonly stdinFile: FileHandle;
+  readonly programFile: FileHandle;
+  /** An empty workspace with an empty `output/`, owned by the identity; whatever lay there is gone. */
+  refresh(): Promise<void>;
+  /** Removes the folder and gives the identity back. */
+  release(): Promise<void>;
+}
+
+/** Leases the first identity that is free, ends what it left behind and makes its folder anew. */
+export async function takeSlot(workDir: string): Promise<Slot> {
+  const { identity, lease } = await firstFree();
+  try {
+    await sweep(identity);
+    return await makeSlot(workDir, identity, lease);
+  } catch (error) {
+    await lease.release();
+    throw error;
+  }
+}
+
+async function firstFree(): Promise<{ identity: Identity; lease: Lease }> {
+  for (const identity of await identities()) {
+    const lease = await takeLease(identity.name);
+    if (lease !== undefined) return { identity, lease };
+  }
+  throw new RunyardError(
+    'sandbox_unavailable',
+    'Every user id that Runyard may use for a program is in use on this machine.',
+    {
+      hint: 'Wait until runs have ended, or stop other runners.',
+    },
+  );
+}
+
+async function makeSlot(workDir: string, identity: Identity, lease: Lease): Promise<Slot> {
+  const folder = `${workDir}/${identity.name}`;
+  const workspace = `${folder}/workspace`;
+  const paths = {
+    stdout: `${folder}/stdout`,
+    stderr: `${folder}/stderr`,
+    stdin: `${folder}/stdin`,
+    program: `${folder}/program`,
+  };
+  await wipe(folder);
+  await mkdir(folder, { mode: 0o700 });
+  await promisify(execFile)('mkfifo', ['-m', '600', paths.stdout, paths.stderr], { env: { PATH: '/usr/bin:/bin' } });
+  await giveTo(identity, paths.stdout, paths.stderr);
+  const stdinFile = await open(paths.stdin, 'wx+', 0o444);
+  const programFile = await open(paths.program, 'wx+', 0o444);
+  // The wall's own group gets through to what it must open; nobody else gets in.
+  if (identity.switchTo !== undefined) {
+    await chown(folder, 0, identity.switchTo.gid);
+    await chmod(folder, 0o710);
+  }
+  return {
+    identity,
+    folder,
+    workspace,
+    ...paths,
+    stdinFile,
+    programFile,
+    refresh: async () => {
+      await Promise.all([wipe(workspace), stdinFile.truncate(), programFile.truncate()]);
+      await mkdir(workspace, { mode: 0o700 });
+      await mkdir(`${workspace}/output`, { mode: 0o755 });
+      await giveTo(identity, workspace, `${workspace}/output`);
+    },
+    release: async () => {
+      await Promise.all([stdinFile.close(), programFile.close()]);
+      await wipe(folder);
+      await lease.release();
+    },
+  };
+}
+
+async function giveTo({ switchTo }: Identity, ...paths: string[]): Promise<void> {
+  if (switchTo === undefined) return;
+  await Promise.all(paths.map((path) => chown(path, switchTo.uid, switchTo.gid)));
+}

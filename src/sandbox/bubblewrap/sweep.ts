@@ -1,0 +1,66 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { kill } from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { RunyardError } from '../../contracts/errors.ts';
+import { wallCommand } from './arguments.ts';
+import type { Identity } from './identity.ts';
+
+const sweepTimeoutMs = 5_000;
+
+/**
+ * Ends whatever an earlier holder of the identity left alive. Only who holds its lease may call this, and only while
+ * no wall of it stands. Throws `sandbox_unavailable` where something of it cannot be ended.
+ */
+export async function sweep(identity: Identity): Promise<void> {
+  const deadline = Date.now() + sweepTimeoutMs;
+  for (;;) {
+    const leftovers = await leftoversOf(identity);
+    if (leftovers.length === 0) return;
+    if (Date.now() > deadline) {
+      throw new RunyardError(
+        'sandbox_unavailable',
+        `Processes of an earlier run would not end: ${leftovers.join(', ')}.`,
+      );
+    }
+    for (const pid of leftovers) killIfThere(pid);
+    await delay(5);
+  }
+}
+
+/** SIGKILL for a process that may be gone already. */
+export function killIfThere(pid: number): void {
+  try {
+    kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+async function leftoversOf(identity: Identity): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  const found = await Promise.all(pids.map((pid) => belongsTo(identity, pid)));
+  return pids.filter((_, index) => found[index]);
+}
+
+/** As root by the uid, which is the wall's alone. As an ordinary user by the name in the argument list. */
+async function belongsTo({ name, switchTo }: Identity, pid: number): Promise<boolean> {
+  if (switchTo === undefined) {
+    const argv = (await readIfThere(`/proc/${pid}/cmdline`)).split('\0').slice(0, -1);
+    return argv.slice(-wallCommand(name).length).join('\0') === wallCommand(name).join('\0');
+  }
+  const status = await readIfThere(`/proc/${pid}/status`);
+  const uids = /^Uid:\s+(.*)$/m.exec(status)?.[1]?.split(/\s+/).map(Number) ?? [];
+  const isZombie = /^State:\s+[ZX]/m.test(status);
+  return !isZombie && uids.includes(switchTo.uid);
+}
+
+async function readIfThere(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // ENOENT, ESRCH: it ended meanwhile. EACCES, EPERM: another user's.
+    if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES' || code === 'EPERM') return '';
+    throw error;
+  }
+}

@@ -1,0 +1,32 @@
+import { chmod, mkdir, realpath, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { getuid } from 'node:process';
+import { RunyardError } from '../../contracts/errors.ts';
+
+/**
+ * Makes the folder that holds every slot and gives its real path. As root other users must get through it, but not
+ * list it. Throws `sandbox_unavailable` where they cannot.
+ */
+export async function openWorkFolder(workDir: string): Promise<string> {
+  const mode = getuid!() === 0 ? 0o711 : 0o700;
+  if ((await mkdir(workDir, { recursive: true, mode })) !== undefined) await chmod(workDir, mode);
+  const folder = await realpath(workDir);
+  if (getuid!() !== 0) return folder;
+  const closed = await closedFolderOf(folder);
+  if (closed !== undefined) {
+    throw new RunyardError(
+      'sandbox_unavailable',
+      `As root Runyard runs every program as another user, and other users cannot enter ${closed}, where its work folder lies.`,
+      { hint: 'Set RUNYARD_WORK to a folder that other users can reach, such as /var/lib/runyard.' },
+    );
+  }
+  return folder;
+}
+
+/** The topmost folder on the way to (and including) this real path that other users cannot enter. */
+export async function closedFolderOf(path: string): Promise<string | undefined> {
+  const above = path === '/' ? undefined : await closedFolderOf(dirname(path));
+  if (above !== undefined) return above;
+  const { mode } = await stat(path);
+  return (mode & 0o001) === 0 ? path : undefined;
+}
