@@ -1,0 +1,37 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+import { z } from 'zod';
+import type { Inspection } from '../../contracts/backend.ts';
+import { RunyardError } from '../../contracts/errors.ts';
+import type { Handle } from '../../contracts/task.ts';
+import { processIdentity } from '../../lib/process-identity.ts';
+
+/** Names one process for good: a pid alone is given away again. */
+const processHandle = z.strictObject({
+  boot: z.string(),
+  pidNamespace: z.string(),
+  pid: z.int(),
+  startTime: z.string(),
+});
+
+export function handleOf(pid: number): Handle {
+  const identity = processIdentity(pid);
+  if (identity === undefined)
+    throw new RunyardError('backend_error', 'The runner ended as soon as it was started; its log says why.');
+  return { ...identity };
+}
+
+/** Another boot is `unknown`: what happened to the process then can never be learnt. */
+export function inspectProcess(handle: Handle): Inspection {
+  const { boot, pidNamespace, pid, startTime } = processHandle.parse(handle);
+  if (boot !== readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()) {
+    return { state: 'unknown', reason: 'the machine was started anew' };
+  }
+  if (pidNamespace !== readlinkSync('/proc/self/ns/pid')) {
+    throw new RunyardError(
+      'backend_error',
+      'The runner lives in another pid namespace, where it cannot be seen from here.',
+    );
+  }
+  const now = processIdentity(pid);
+  return now?.startTime === startTime ? { state: 'alive' } : { state: 'ended', reason: 'its process is gone' };
+}

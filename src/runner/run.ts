@@ -1,0 +1,123 @@
+import { asRunyardError, RunyardError } from '../contracts/errors.ts';
+import type { Gateway, GatewayOptions } from '../contracts/gateway.ts';
+import { keys } from '../contracts/keys.ts';
+import type { RunnerHint } from '../contracts/runner-channel.ts';
+import type { KillReason, Sandbox } from '../contracts/sandbox.ts';
+import type { Seal } from '../contracts/seal.ts';
+import type { Store } from '../contracts/store.ts';
+import {
+  type Claim,
+  type Handle,
+  type RunResult,
+  type TaskRecord,
+  type TaskSpec,
+  taskSpec,
+} from '../contracts/task.ts';
+import type { Logger } from '../lib/logger.ts';
+import { keepArtifact } from './artifacts.ts';
+import { claimRun } from './claim.ts';
+import { runCode } from './code/run-code.ts';
+import { createEventLog } from './events.ts';
+import { stopped } from './limits.ts';
+import { reportResult } from './report.ts';
+import type { RunContext, RunOutcome } from './run-context.ts';
+
+export interface RunDependencies {
+  readonly store: Store;
+  readonly seal: Seal;
+  readonly sandbox: Sandbox;
+  readonly openGateway: (options: GatewayOptions) => Promise<Gateway>;
+  /** How a server finds this runner again. */
+  readonly handle: Handle;
+  readonly tell: (hint: RunnerHint) => void;
+  readonly log: Logger;
+}
+
+/** One run from claim to result. Never rejects: what goes wrong is the run's result, or the server's to settle. */
+export async function executeRun(
+  dependencies: RunDependencies,
+  task: TaskRecord,
+  run: number,
+  stop: AbortController,
+): Promise<void> {
+  const { store, log, tell } = dependencies;
+  try {
+    const claim = await claimRun(store, task, run, dependencies.handle);
+    if (claim === undefined) return;
+    const durable = store.persist(keys.claim(task.id, run));
+    tell({ task: task.id, run, news: 'claimed' });
+    const outcome = await outcomeOf(dependencies, task, run, stop);
+    await Promise.all([durable, reportResult(store, task, resultOf(claim, run, outcome), log)]);
+    tell({ task: task.id, run, news: 'ended' });
+  } catch (error) {
+    log.error({ task: task.id, run, error }, 'the run has no result; a server settles it');
+  }
+}
+
+function resultOf(claim: Claim, run: number, outcome: RunOutcome): RunResult {
+  return { run, startedAt: claim.at, durationMs: Date.now() - Date.parse(claim.at), ...outcome };
+}
+
+async function outcomeOf(
+  dependencies: RunDependencies,
+  task: TaskRecord,
+  run: number,
+  stop: AbortController,
+): Promise<RunOutcome> {
+  const { store, tell } = dependencies;
+  const timer = setTimeout(() => stop.abort('timed_out' satisfies KillReason), task.timeoutSeconds * 1000);
+  const events = createEventLog({
+    store,
+    task: task.id,
+    run,
+    onFlushed: () => tell({ task: task.id, run, news: 'events' }),
+  });
+  try {
+    if ((await store.read(keys.cancel(task.id))) !== undefined) stop.abort('cancelled' satisfies KillReason);
+    const spec = await readSpec(dependencies, task);
+    if (stop.signal.aborted) return withoutProgram(dependencies, stopped(stop.signal.reason as KillReason, task));
+    return await execute(spec, {
+      task,
+      run,
+      events,
+      sandbox: dependencies.sandbox,
+      keepArtifact: (file) => keepArtifact(store, task, run, file),
+      stop: stop.signal,
+      openGateway: dependencies.openGateway,
+    });
+  } catch (error) {
+    if (stop.signal.aborted) return withoutProgram(dependencies, stopped(stop.signal.reason as KillReason, task));
+    dependencies.log.warn({ task: task.id, run, error }, 'the run could not be carried out');
+    const { code, message, hint } = asRunyardError(error);
+    return withoutProgram(dependencies, { status: 'failed', error: { code, message: `${message} ${hint}` } });
+  } finally {
+    clearTimeout(timer);
+    await events.close().catch((error: unknown) => {
+      dependencies.log.warn({ task: task.id, run, error }, 'a part of the log could not be stored');
+    });
+  }
+}
+
+async function execute(spec: TaskSpec, context: RunContext): Promise<RunOutcome> {
+  if (spec.kind === 'code') return runCode(spec, context);
+  const { runClaude } = await import('./claude/run-claude.ts');
+  return runClaude(spec, context);
+}
+
+async function readSpec({ store, seal }: RunDependencies, task: TaskRecord): Promise<TaskSpec> {
+  const sealed = await store.read(keys.sealed(task.id));
+  if (sealed === undefined) throw new RunyardError('backend_error', `The sealed part of ${task.id} is gone.`);
+  return taskSpec.parse(JSON.parse((await seal.unseal(sealed, task.id)).toString('utf8')));
+}
+
+function withoutProgram({ sandbox }: RunDependencies, end: Pick<RunOutcome, 'status' | 'error'>): RunOutcome {
+  return {
+    ...end,
+    exitCode: null,
+    stdout: '',
+    stderr: '',
+    truncated: false,
+    artifacts: [],
+    sandbox: { technology: sandbox.technology, network: 'none' },
+  };
+}

@@ -1,0 +1,88 @@
+import type { TaskId } from '../contracts/ids.ts';
+import { keys } from '../contracts/keys.ts';
+import type { KillReason } from '../contracts/sandbox.ts';
+import { type TaskRecord, taskRecord } from '../contracts/task.ts';
+import { createQueue } from './queue.ts';
+import { executeRun, type RunDependencies } from './run.ts';
+
+/** All runs in the hands of this runner. */
+export interface Work {
+  /** Takes the task's runs where they are new, and stops them where the task was cancelled. */
+  look(id: TaskId): Promise<void>;
+  /** Stops every run under way; resolves when each has its result. What only waits is left to another runner. */
+  stopAll(): Promise<void>;
+  readonly idle: boolean;
+}
+
+export interface WorkOptions extends RunDependencies {
+  /** Runs at once. */
+  readonly slots: number;
+  readonly onIdle: () => void;
+}
+
+/** A cancel by another server is seen this soon. */
+const cancelLookMs = 2000;
+
+export function createWork(options: WorkOptions): Work {
+  const { store, log } = options;
+  const queue = createQueue(options.slots, () => onIdle());
+  const known = new Map<TaskId, Set<AbortController>>();
+  let stopping = false;
+  let watch: NodeJS.Timeout | undefined;
+
+  const onIdle = () => {
+    clearInterval(watch);
+    watch = undefined;
+    options.onIdle();
+  };
+
+  const readTask = async (id: TaskId): Promise<TaskRecord | undefined> => {
+    const bytes = await store.read(keys.record(id));
+    return bytes === undefined ? undefined : taskRecord.parse(JSON.parse(bytes.toString('utf8')));
+  };
+
+  const stopIfCancelled = async (id: TaskId) => {
+    if ((await store.read(keys.cancel(id))) === undefined) return;
+    for (const stop of known.get(id) ?? []) stop.abort('cancelled' satisfies KillReason);
+  };
+
+  const stopCancelled = () => {
+    for (const id of known.keys()) {
+      stopIfCancelled(id).catch((error: unknown) => log.warn({ task: id, error }, 'could not look for a cancel'));
+    }
+  };
+
+  const take = (task: TaskRecord) => {
+    const stops = new Set<AbortController>();
+    known.set(task.id, stops);
+    watch ??= setInterval(stopCancelled, cancelLookMs);
+    for (let run = 0; run < task.runs; run++) {
+      const stop = new AbortController();
+      stops.add(stop);
+      queue.add(task.owner, async () => {
+        if (!stopping) await executeRun(options, task, run, stop);
+        stops.delete(stop);
+        if (stops.size === 0) known.delete(task.id);
+      });
+    }
+  };
+
+  return {
+    async look(id) {
+      if (known.has(id)) return stopIfCancelled(id);
+      const task = await readTask(id);
+      if (task === undefined) log.warn({ task: id }, 'was called for a task that is not in the store');
+      else if (!known.has(id) && !stopping) take(task);
+    },
+    async stopAll() {
+      stopping = true;
+      for (const id of known.keys()) {
+        await stopIfCancelled(id);
+        for (const stop of known.get(id) ?? []) stop.abort('stopped' satisfies KillReason);
+      }
+    },
+    get idle() {
+      return queue.idle;
+    },
+  };
+}
