@@ -1,0 +1,137 @@
+import { z } from 'zod';
+
+/** What became of a request's body. */
+export type CheckedBody =
+  | {
+      readonly verdict: 'passed';
+      readonly model: string;
+      readonly stream: boolean;
+      /** The body as it goes out. */
+      readonly text: string;
+      /** Top-level fields that were left out. */
+      readonly leftOut: readonly string[];
+    }
+  | { readonly verdict: 'broken'; readonly why: string }
+  | { readonly verdict: 'refused'; readonly why: string };
+
+/**
+ * Parses a body and spells it anew: only known fields, no server of the model's own, no address it would fetch, no
+ * file it keeps. `models` are the only ones that may be asked for; any where undefined.
+ */
+export function checkBody(text: string, models: readonly string[] | undefined): CheckedBody {
+  try {
+    const parsed = request.safeParse(JSON.parse(text));
+    if (!parsed.success) return { verdict: 'broken', why: 'the body is no request to the Messages API' };
+    const refusal = refusalOf(parsed.data, models);
+    return refusal === undefined ? passed(parsed.data) : { verdict: 'refused', why: refusal };
+  } catch {
+    return { verdict: 'broken', why: 'the body is no JSON, or is nested too deeply' };
+  }
+}
+
+// --- Internal helpers ---
+
+const request = z.looseObject({
+  model: z.string(),
+  messages: z.array(z.looseObject({})),
+  stream: z.boolean().nullish(),
+  tools: z.array(z.looseObject({})).nullish(),
+});
+type Request = z.infer<typeof request>;
+
+const passedFields = new Set([
+  'model',
+  'messages',
+  'system',
+  'tools',
+  'tool_choice',
+  'max_tokens',
+  'metadata',
+  'stream',
+  'stop_sequences',
+  'temperature',
+  'top_k',
+  'top_p',
+  'thinking',
+  'cache_control',
+  'context_management',
+  'compaction',
+  'output_config',
+  'output_format',
+  'diagnostics',
+  'service_tier',
+]);
+
+/** Tools that the client runs itself, and the search among the tools of the same request. */
+const clientTool = /^(custom|(bash|text_editor|computer|computer_toolset|memory|tool_search_tool_[a-z0-9]+)(_\d{8})?)$/;
+
+const nestingMax = 200;
+
+function passed(body: Request): CheckedBody {
+  const entries = Object.entries(body);
+  return {
+    verdict: 'passed',
+    model: body.model,
+    stream: body.stream === true,
+    text: JSON.stringify(Object.fromEntries(entries.filter(([name]) => passedFields.has(name)))),
+    leftOut: entries.map(([name]) => name).filter((name) => !passedFields.has(name)),
+  };
+}
+
+function refusalOf(body: Request, models: readonly string[] | undefined): string | undefined {
+  if (models !== undefined && !models.includes(body.model)) return `the model ${quoted(body.model)} is not of this run`;
+  if (isThere(body.mcp_servers)) return 'MCP servers are called by the model endpoint itself (mcp_servers)';
+  if (isThere(body.container)) return 'the model endpoint runs nothing for this run (container)';
+  for (const tool of body.tools ?? []) {
+    const refusal = refusalOfTool(tool);
+    if (refusal !== undefined) return refusal;
+  }
+  return refusalWithin(body.messages, 0) ?? refusalWithin(body.system, 0);
+}
+
+function isThere(value: unknown): boolean {
+  return value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0);
+}
+
+function refusalOfTool(tool: object): string | undefined {
+  const type = 'type' in tool ? (tool.type ?? 'custom') : 'custom';
+  if (typeof type === 'string' && clientTool.test(type)) return undefined;
+  return `the model endpoint runs no tools for this run (${quoted(type)})`;
+}
+
+/** Looks at every object of a conversation but what is plain data: arguments of tool calls, schemas of tools. */
+function refusalWithin(value: unknown, depth: number): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (depth > nestingMax) return 'the conversation is nested too deeply';
+  if (!Array.isArray(value)) {
+    const refusal = refusalOfBlock(value);
+    if (refusal !== undefined) return refusal;
+  }
+  const type = 'type' in value && typeof value.type === 'string' ? value.type : '';
+  const plainData = type.endsWith('tool_use') ? 'input' : type === 'tool_definition' ? 'definition' : undefined;
+  for (const [name, inner] of Object.entries(value)) {
+    if (name === plainData) continue;
+    const refusal = refusalWithin(inner, depth + 1);
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
+}
+
+function refusalOfBlock(block: object): string | undefined {
+  const type = 'type' in block ? block.type : undefined;
+  if (type === 'url') return 'the model endpoint fetches no address for this run (a source by URL)';
+  if (type === 'file' || isThere(Reflect.get(block, 'file_id'))) return 'files of the model endpoint are out of reach';
+  if (type === 'tool_definition') return refusalOfDefinition(Reflect.get(block, 'definition'));
+  if (type === 'mcp_toolset' || type === 'mcp_tool_listing')
+    return 'MCP servers are out of reach (a block of MCP tools)';
+  return undefined;
+}
+
+/** A tool that is added in the middle of a conversation. */
+function refusalOfDefinition(definition: unknown): string | undefined {
+  return typeof definition === 'object' && definition !== null ? refusalOfTool(definition) : undefined;
+}
+
+function quoted(value: unknown): string {
+  return JSON.stringify(value)?.slice(0, 100) ?? 'undefined';
+}

@@ -1,0 +1,117 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Server, Socket } from 'node:net';
+import { keysOf } from './headers.ts';
+
+/** Connections, the key of the run, the table of what may be asked. */
+export interface Listener {
+  readonly placeholderKey: string;
+  serve(door: Server): void;
+  close(): Promise<void>;
+}
+
+export interface ListenerOptions {
+  /** Carries one allowed call; `path` is the table's own spelling of it. */
+  readonly call: (path: ModelPath, request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  readonly onDenied: (denial: { readonly what: string; readonly why: string }) => void;
+}
+
+/** Exact request targets, as they stand on the request line. Nothing is decoded, joined or resolved. */
+const modelPaths = [
+  '/v1/messages',
+  '/v1/messages?beta=true',
+  '/v1/messages/count_tokens',
+  '/v1/messages/count_tokens?beta=true',
+] as const;
+export type ModelPath = (typeof modelPaths)[number];
+
+/** One program of a run keeps a few connections open; the rest wait in the kernel's queue. */
+const connectionsMax = 64;
+
+export function createListener({ call, onDenied }: ListenerOptions): Listener {
+  const placeholderKey = `runyard-${randomBytes(24).toString('hex')}`;
+  const sockets = new Set<Socket>();
+  const doors = new Set<Server>();
+
+  const http = createServer((request, response) => {
+    route(request, response).catch((error: unknown) => {
+      onDenied({
+        what: whatOf(request),
+        why: `the gateway failed: ${error instanceof Error ? error.name : 'unknown'}`,
+      });
+      response.destroy();
+    });
+  });
+  // A tunnel would leave the table behind.
+  http.on('connect', (request: IncomingMessage, socket: Socket) => {
+    onDenied({ what: whatOf(request), why: 'the network is not reachable from here' });
+    socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+  });
+
+  const route = async (request: IncomingMessage, response: ServerResponse) => {
+    // The CLI warms its connection up with this; it is answered here and tells nothing.
+    if (request.method === 'HEAD' && request.url === '/') return void response.writeHead(200).end();
+    const path = modelPaths.find((known) => known === request.url);
+    if (request.method !== 'POST' || path === undefined) return deny(request, response);
+    if (!keysOf(request.headers).some((key) => sameText(key, placeholderKey))) {
+      onDenied({ what: whatOf(request), why: 'the key is not the one of this run' });
+      return answerError(response, 401, 'the key is not the one of this run');
+    }
+    await call(path, request, response);
+  };
+
+  const deny = (request: IncomingMessage, response: ServerResponse) => {
+    onDenied({ what: whatOf(request), why: 'only the Messages API is reachable from here' });
+    answerError(response, 404, 'only POST /v1/messages and /v1/messages/count_tokens are reachable from here');
+  };
+
+  return {
+    placeholderKey,
+    serve(door) {
+      doors.add(door);
+      door.maxConnections = connectionsMax;
+      door.on('error', (error) => onDenied({ what: 'the listener', why: error.message }));
+      door.on('connection', (socket) => {
+        sockets.add(socket);
+        socket.once('close', () => sockets.delete(socket));
+        http.emit('connection', socket);
+      });
+    },
+    async close() {
+      const closed = [...doors].map((door) => new Promise((resolve) => door.close(resolve)));
+      for (const socket of sockets) socket.destroy();
+      await Promise.all(closed);
+    },
+  };
+}
+
+/** An error in the API's own shape, in our words. `final` ends a client's retries. */
+export function answerError(response: ServerResponse, status: number, message: string, final = true): void {
+  if (response.headersSent || response.destroyed) return void response.destroy();
+  const body = {
+    type: 'error',
+    error: { type: errorTypes.get(status) ?? 'api_error', message: `Runyard: ${message}` },
+  };
+  const retry = final ? { 'x-should-retry': 'false' } : {};
+  response.writeHead(status, { 'content-type': 'application/json', connection: 'close', ...retry });
+  response.end(JSON.stringify(body));
+}
+
+// --- Internal helpers ---
+
+const errorTypes = new Map([
+  [400, 'invalid_request_error'],
+  [401, 'authentication_error'],
+  [403, 'permission_error'],
+  [404, 'not_found_error'],
+  [413, 'request_too_large'],
+]);
+
+function whatOf(request: IncomingMessage): string {
+  return `${request.method} ${JSON.stringify(request.url ?? '').slice(1, 201)}`.replace(/"$/, '');
+}
+
+function sameText(a: string, b: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(a), digest(b));
+}
