@@ -57,7 +57,7 @@ async function main(): Promise<void> {
   });
   process.on('disconnect', endIfAlone);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => void work.stopAll().then(() => work.idle && end(143)));
+    process.on(signal, () => void work.stopAll().then(() => end(143)));
   }
   sandbox.warm();
 }

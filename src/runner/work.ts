@@ -30,9 +30,12 @@ export function createWork(options: WorkOptions): Work {
   let stopping = false;
   let watch: NodeJS.Timeout | undefined;
 
+  const drained: (() => void)[] = [];
+
   const onIdle = () => {
     clearInterval(watch);
     watch = undefined;
+    for (const resolve of drained.splice(0)) resolve();
     options.onIdle();
   };
 
@@ -80,6 +83,7 @@ export function createWork(options: WorkOptions): Work {
         await stopIfCancelled(id);
         for (const stop of known.get(id) ?? []) stop.abort('stopped' satisfies KillReason);
       }
+      if (!queue.idle) await new Promise<void>((resolve) => drained.push(resolve));
     },
     get idle() {
       return queue.idle;
