@@ -29,6 +29,8 @@ export interface Blueprint {
   readonly bwrap: string;
   readonly seccomp: string;
   readonly mounts: Mounts;
+  /** Called with bwrap's pid before anything is built, so that all of it counts for the wall's limits. */
+  readonly beforeBuilding: (pid: number) => Promise<void>;
 }
 
 const buildTimeoutMs = 10_000;
@@ -36,11 +38,17 @@ const buildTimeoutMs = 10_000;
 /** Builds a wall in the slot, up to the point where only the program is missing. Throws `sandbox_unavailable`. */
 export async function buildWall(slot: Slot, blueprint: Blueprint): Promise<StandingWall> {
   const bwrap = await spawnBwrap(slot, blueprint);
-  const { child, exited, stdout, stderr } = bwrap;
+  const { child, stdout, stderr } = bwrap;
   if (child.pid === undefined) throw await notStarted(bwrap);
+  // A bwrap that was killed itself proves nothing: what is inside dies on its own, a little later.
+  const exited = bwrap.exited.then(async (code) => {
+    if (code === null) await sweep(slot.identity);
+    return code;
+  });
   const handshake = handshakeOver(pipeOf(child, descriptors.handshake));
   const giveUp = setTimeout(() => child.kill('SIGKILL'), buildTimeoutMs);
   try {
+    await blueprint.beforeBuilding(child.pid);
     const pid = await raise(bwrap, handshake, blueprint);
     const isStanding = () => child.exitCode === null && child.signalCode === null;
     return { stdout, stderr, handshake, exited, isStanding, kill: () => void (isStanding() && killIfThere(pid)) };
@@ -50,7 +58,6 @@ export async function buildWall(slot: Slot, blueprint: Blueprint): Promise<Stand
     await exited;
     stdout.destroy();
     stderr.destroy();
-    await sweep(slot.identity);
     throw error;
   } finally {
     clearTimeout(giveUp);

@@ -1,14 +1,9 @@
-import { existsSync } from 'node:fs';
 import type { Sandbox } from '../../contracts/sandbox.ts';
-import { wallPaths } from '../../contracts/sandbox.ts';
-import { once } from '../../lib/once.ts';
-import { programPath } from './arguments.ts';
-import { type Blueprint, buildWall } from './build.ts';
-import { bwrapMissing } from './messages.ts';
-import { sharedFiles } from './shared-files.ts';
-import { type Slot, takeSlot } from './slot.ts';
+import { untilAborted } from '../../lib/until-aborted.ts';
+import { type Binaries, erect, type ReadyWall, tearDown } from './erect.ts';
+import { layFoundation } from './foundation.ts';
+import { createPool } from './pool.ts';
 import { createWall } from './wall.ts';
-import { openWorkFolder } from './work-folder.ts';
 
 export interface BubblewrapOptions {
   /** Holds the slots' folders. As root every other user must be able to get through to it. */
@@ -22,45 +17,56 @@ export interface BubblewrapOptions {
 
 /** The wall of bubblewrap. Nothing is touched before `warm` or `enter`. */
 export function createBubblewrap(options: BubblewrapOptions): Sandbox {
-  const ground = once(async () => {
-    const bwrap = ['/usr/bin/bwrap', '/usr/local/bin/bwrap', '/bin/bwrap'].find((path) => existsSync(path));
-    if (bwrap === undefined) throw bwrapMissing();
-    const workDir = await openWorkFolder(options.workDir);
-    return { bwrap, workDir, shared: await sharedFiles(workDir) };
-  });
-
-  const blueprintOf = async (slot: Slot): Promise<Blueprint> => {
-    const { bwrap, shared } = await ground();
-    return {
-      bwrap,
-      seccomp: shared.seccomp,
-      mounts: {
-        ...shared,
-        readOnly: [
-          { from: options.nodePath, to: wallPaths.node },
-          ...(options.claudePath === undefined ? [] : [{ from: options.claudePath, to: wallPaths.claude }]),
-          { from: slot.program, to: programPath },
-        ],
-        workspace: { from: slot.workspace, writable: true },
-      },
-    };
+  const foundation = untilItWorks(() => layFoundation(options.workDir, options.slots + spareSlots));
+  const binaries: Binaries = {
+    node: options.nodePath,
+    ...(options.claudePath === undefined ? {} : { claude: options.claudePath }),
   };
-
+  const discard = async (ready: ReadyWall) => tearDown(ready, (await foundation()).slots);
+  const pool = createPool<ReadyWall>({
+    size: options.slots,
+    make: async () => erect(await foundation(), binaries),
+    isUsable: ({ standing }) => standing.isStanding(),
+    discard,
+  });
   return {
     technology: 'bubblewrap',
-    warm: () => undefined,
-    enter: async () => {
-      const { workDir } = await ground();
-      const slot = await takeSlot(workDir);
-      try {
-        await slot.refresh();
-        const standing = await buildWall(slot, await blueprintOf(slot));
-        return createWall({ slot, standing, giveBack: (used) => used.release() });
-      } catch (error) {
-        await slot.release();
-        throw error;
-      }
+    warm: pool.refill,
+    enter: async ({ signal }) => {
+      signal.throwIfAborted();
+      const taking = pool.take();
+      const ready = await untilAborted(taking, signal).catch(async (reason) => {
+        await taking.then(discard, () => undefined);
+        throw reason;
+      });
+      pool.refill();
+      return createWall(ready, async (used) => {
+        await discard(used);
+        pool.refill();
+      });
     },
-    close: () => Promise.resolve(),
+    close: async () => {
+      await pool.close();
+      await foundation.made()?.then(
+        ({ slots }) => slots.close(),
+        () => undefined,
+      );
+    },
   };
+}
+
+/** Slots kept while they have no wall: those whose runs have just ended. */
+const spareSlots = 4;
+
+/** The same promise at every call, until it rejects: then the next call tries anew. */
+function untilItWorks<T>(make: () => Promise<T>): { (): Promise<T>; made(): Promise<T> | undefined } {
+  const state: { made: Promise<T> | undefined } = { made: undefined };
+  const get = () => {
+    state.made ??= make().catch((error) => {
+      state.made = undefined;
+      throw error;
+    });
+    return state.made;
+  };
+  return Object.assign(get, { made: () => state.made });
 }

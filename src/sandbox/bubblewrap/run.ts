@@ -1,5 +1,5 @@
 import type { KillReason, Observer, Running, WallEnd } from '../../contracts/sandbox.ts';
-import type { StandingWall } from './build.ts';
+import type { ReadyWall } from './erect.ts';
 import { words } from './init.ts';
 
 type Cause = WallEnd['cause'];
@@ -13,7 +13,11 @@ export interface RunningWall extends Running {
  * Says `go` as soon as `prepared` has resolved (the program lies in its place), and follows the steps to their end.
  * The observer is heard only after this has returned.
  */
-export function runWall(wall: StandingWall, observer: Observer, prepared: Promise<void>): RunningWall {
+export function runWall(
+  { standing: wall, cgroup }: ReadyWall,
+  observer: Observer,
+  prepared: Promise<void>,
+): RunningWall {
   const state: { step: number; killedFor: Cause | undefined; hasStarted: boolean } = {
     step: 0,
     killedFor: undefined,
@@ -56,6 +60,7 @@ export function runWall(wall: StandingWall, observer: Observer, prepared: Promis
     const durationMs = performance.now() - startedAt;
     const base = { lastStep: state.step, durationMs };
     if (state.killedFor !== undefined) return { ...base, cause: state.killedFor, exitCode: null };
+    if (code !== 0 && cgroup.memoryKills() > 0) return { ...base, cause: 'out_of_memory', exitCode: null };
     if (code === null || !state.hasStarted) return { ...base, cause: 'lost', exitCode: null };
     observer.stepEnded?.(state.step, code);
     return { ...base, cause: 'exited', exitCode: code };

@@ -1,56 +1,57 @@
-import type { Program, Wall } from '../../contracts/sandbox.ts';
-import type { StandingWall } from './build.ts';
+import type { Observer, Program, Wall } from '../../contracts/sandbox.ts';
+import { type ReadyWall, usualLimits } from './erect.ts';
 import { placeFiles } from './place.ts';
 import { type RunningWall, runWall } from './run.ts';
 import { programScript } from './script.ts';
-import type { Slot } from './slot.ts';
 
-export interface WallParts {
-  readonly slot: Slot;
-  readonly standing: StandingWall;
-  /** Called once, when nothing inside is alive: the slot may be used again. */
-  readonly giveBack: (slot: Slot) => Promise<void>;
-}
-
-const openFiles = 4096;
-
-export function createWall({ slot, standing, giveBack }: WallParts): Wall {
+/** `tearDown` is called once, at `remove`. */
+export function createWall(ready: ReadyWall, tearDown: (ready: ReadyWall) => Promise<void>): Wall {
   const state: { running: RunningWall | undefined; removal: Promise<void> | undefined } = {
     running: undefined,
     removal: undefined,
   };
+  const remove = async () => {
+    state.running?.kill('stopped');
+    ready.standing.kill();
+    await state.running?.ended;
+    await tearDown(ready);
+  };
   return {
-    place: (files) => placeFiles(slot, files),
+    place: (files) => placeFiles(ready.slot, files),
     start: (program, observer) => {
-      const script = programScript(program, { fileBytes: program.limits.workspaceBytes, openFiles });
-      const running = runWall(standing, observer, prepare(slot, program, script));
-      state.running = running;
-      return running;
+      state.running = startProgram(ready, program, observer);
+      return state.running;
     },
     collect: () => Promise.reject(new Error('not yet')),
-    remove: () => (state.removal ??= remove(slot, standing, state.running, giveBack)),
+    remove: () => {
+      state.removal ??= remove();
+      return state.removal;
+    },
   };
 }
 
-async function prepare(slot: Slot, program: Program, script: string): Promise<void> {
+const openFiles = 4096;
+
+function startProgram(ready: ReadyWall, program: Program, observer: Observer): RunningWall {
+  const { holds } = ready.cgroup;
+  const { memoryBytes, processes, workspaceBytes } = program.limits;
+  const script = programScript(program, {
+    openFiles,
+    fileBytes: workspaceBytes,
+    ...(holds.memory ? {} : { dataBytes: memoryBytes }),
+    ...(holds.pids ? {} : { processes }),
+  });
+  return runWall(ready, observer, prepare(ready, program, script));
+}
+
+/** What must lie in its place before `go`. */
+async function prepare({ slot, cgroup }: ReadyWall, program: Program, script: string): Promise<void> {
+  const { memoryBytes, cpus, processes } = program.limits;
+  const isUsual =
+    memoryBytes === usualLimits.memoryBytes && cpus === usualLimits.cpus && processes === usualLimits.processes;
   await Promise.all([
+    isUsual ? undefined : cgroup.limit(program.limits),
     slot.programFile.write(script, 0),
     program.stdin.length === 0 ? undefined : slot.stdinFile.write(program.stdin, 0, program.stdin.length, 0),
   ]);
-}
-
-async function remove(
-  slot: Slot,
-  standing: StandingWall,
-  running: RunningWall | undefined,
-  giveBack: WallParts['giveBack'],
-) {
-  running?.kill('stopped');
-  standing.kill();
-  standing.handshake.end();
-  await standing.exited;
-  await running?.ended;
-  standing.stdout.destroy();
-  standing.stderr.destroy();
-  await giveBack(slot);
 }

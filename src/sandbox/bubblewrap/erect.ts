@@ -1,0 +1,82 @@
+import { asRunyardError, RunyardError } from '../../contracts/errors.ts';
+import { limits, sizes } from '../../contracts/limits.ts';
+import { type WallLimits, wallPaths } from '../../contracts/sandbox.ts';
+import { programPath } from './arguments.ts';
+import { buildWall, type StandingWall } from './build.ts';
+import { type Cgroup, makeCgroup } from './cgroup.ts';
+import type { Foundation } from './foundation.ts';
+import type { Slot } from './slot.ts';
+
+/** A wall with its place and its limits, ready for a program. Used once. */
+export interface ReadyWall {
+  readonly slot: Slot;
+  readonly cgroup: Cgroup;
+  readonly standing: StandingWall;
+}
+
+/** What the limits are until the program says otherwise: those of most programs, so that `go` need not wait. */
+export const usualLimits: WallLimits = {
+  ...sizes.small,
+  processes: limits.processesMax,
+  workspaceBytes: limits.workspaceBytesMax,
+  workspaceInodes: limits.workspaceInodesMax,
+};
+
+/** Takes a slot and builds a checked wall in it. Throws `sandbox_unavailable`, and then leaves nothing behind. */
+export async function erect(foundation: Foundation, binaries: Binaries): Promise<ReadyWall> {
+  const { shared, slots, cgroups } = foundation;
+  const slot = await slots.take().catch(refuse);
+  const undo = [() => slots.giveBack(slot)];
+  try {
+    await slot.refresh();
+    const cgroup = await makeCgroup(cgroups, slot.identity.name);
+    undo.unshift(() => cgroup.remove());
+    await cgroup.limit(usualLimits);
+    const standing = await buildWall(slot, {
+      bwrap: foundation.bwrap,
+      seccomp: shared.seccomp,
+      beforeBuilding: cgroup.enter,
+      mounts: {
+        ...shared,
+        readOnly: [...mountsOf(binaries), { from: slot.program, to: programPath }],
+        workspace: { from: slot.workspace, writable: true },
+      },
+    });
+    return { slot, cgroup, standing };
+  } catch (error) {
+    for (const step of undo) await step();
+    return refuse(error);
+  }
+}
+
+/** Ends everything inside and gives slot and group back. */
+export async function tearDown({ slot, cgroup, standing }: ReadyWall, slots: Foundation['slots']): Promise<void> {
+  standing.kill();
+  standing.handshake.end();
+  await standing.exited;
+  standing.stdout.destroy();
+  standing.stderr.destroy();
+  await cgroup.remove();
+  await slot.refresh();
+  await slots.giveBack(slot);
+}
+
+/** Paths on the host of what stands under `/runyard/bin`. */
+export interface Binaries {
+  readonly node: string;
+  readonly claude?: string;
+}
+
+function mountsOf({ node, claude }: Binaries): { from: string; to: string }[] {
+  return [
+    { from: node, to: wallPaths.node },
+    ...(claude === undefined ? [] : [{ from: claude, to: wallPaths.claude }]),
+  ];
+}
+
+function refuse(error: unknown): never {
+  if (error instanceof RunyardError) throw error;
+  throw new RunyardError('sandbox_unavailable', `The wall could not be built: ${asRunyardError(error).cause}`, {
+    cause: error,
+  });
+}

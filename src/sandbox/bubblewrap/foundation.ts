@@ -1,0 +1,27 @@
+import { existsSync } from 'node:fs';
+import { type CgroupTree, findCgroups } from './cgroup-tree.ts';
+import { bwrapMissing } from './messages.ts';
+import { type SharedFiles, sharedFiles } from './shared-files.ts';
+import { createSlots, type Slots } from './slots.ts';
+import { openWorkFolder } from './work-folder.ts';
+
+/** What all walls of this process stand on; laid once, at the first need. */
+export interface Foundation {
+  readonly bwrap: string;
+  readonly shared: SharedFiles;
+  readonly cgroups: CgroupTree;
+  readonly slots: Slots;
+}
+
+export async function layFoundation(workDir: string, slotsToKeep: number): Promise<Foundation> {
+  const bwrap = findBwrap();
+  if (bwrap === undefined) throw bwrapMissing();
+  const folder = await openWorkFolder(workDir);
+  const [shared, cgroups] = await Promise.all([sharedFiles(folder), findCgroups()]);
+  return { bwrap, shared, cgroups, slots: createSlots(folder, slotsToKeep) };
+}
+
+/** Not by PATH: what builds the wall is not chosen by the environment. */
+export function findBwrap(): string | undefined {
+  return ['/usr/bin/bwrap', '/usr/local/bin/bwrap', '/bin/bwrap', '/run/current-system/sw/bin/bwrap'].find(existsSync);
+}
