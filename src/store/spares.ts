@@ -100,7 +100,7 @@ function removeStale(dir: string): void {
   const oldest = Date.now() - staleAfterMs;
   for (const name of readdirSync(dir)) {
     const path = join(dir, name);
-    if (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? oldest + 1 < oldest)
-      rmSync(path, { recursive: true, force: true });
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat !== undefined && stat.mtimeMs < oldest) rmSync(path, { recursive: true, force: true });
   }
 }

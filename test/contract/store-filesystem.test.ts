@@ -45,6 +45,17 @@ test('close leaves no spare files behind', async () => {
   expect(readdirSync(join(dir, 'tmp'))).toEqual([]);
 });
 
+test('opening the store takes nothing from those who have it open', async () => {
+  const first = await open();
+  await first.create('meta/x', 'x');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const before = readdirSync(join(dir, 'tmp'));
+  expect(before.length).toBeGreaterThan(0);
+  await open();
+  expect(readdirSync(join(dir, 'tmp'))).toEqual(expect.arrayContaining(before));
+  expect(await first.create('meta/y', 'y')).toBe('created');
+});
+
 const canMount = process.getuid?.() === 0;
 
 test.skipIf(!canMount)(

@@ -1,0 +1,130 @@
+import { v7 } from 'uuid';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { keys } from '../../src/contracts/keys.ts';
+import type { Store } from '../../src/contracts/store.ts';
+import { alice, bob, codeTask, createYard, ended, type Yard, type YardServer } from './yard.ts';
+
+/** A submit that was interrupted anywhere ends in the truth: the task runs, or there never was one. */
+
+let yard: Yard;
+let next: YardServer;
+
+beforeAll(() => {
+  yard = createYard();
+  next = yard.server();
+});
+afterAll(() => yard.remove());
+
+class Killed extends Error {}
+
+/** A store of a server that is killed right after its nth create: nothing it does later arrives. */
+function killedAfter(creates: number): (store: Store) => Store {
+  let left = creates;
+  const alive = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (left <= 0) throw new Killed();
+    return work();
+  };
+  return (store) => ({
+    create: (key, data) =>
+      alive(async () => {
+        left--;
+        return store.create(key, data);
+      }),
+    persist: (key) => alive(() => store.persist(key)),
+    read: (key, range) => alive(() => store.read(key, range)),
+    list: (prefix, options) => alive(() => store.list(prefix, options)),
+    remove: (key) => alive(() => store.remove(key)),
+    removeAll: (prefix) => alive(() => store.removeAll(prefix)),
+    close: async () => {},
+  });
+}
+
+/** mac key, key, sealed, pending, owners, task.json, launch, handle */
+const steps = [
+  'the mac key',
+  'the idempotency key',
+  'sealed',
+  'pending',
+  'owners',
+  'task.json',
+  'the launch',
+  'the handle',
+];
+
+describe('a submit killed after its nth write', () => {
+  test.each(steps.map((name, index) => ({ name, creates: index + 1 })))(
+    'n = $creates, $name: the same request again gives one task that succeeds',
+    async ({ creates }) => {
+      const caller = { owner: `key:killed-${creates}` };
+      const task = codeTask({ code: `print("run", ${creates})` }, { idempotencyKey: `order-${creates}` });
+      // The mac key is there after the first of these tests: later ones have one create less.
+      const hasMacKey = (await yard.store.read(keys.macKey)) !== undefined;
+      const dying = yard.server(killedAfter(hasMacKey ? creates - 1 : creates));
+      const first = await dying.tasks.submit(task, caller).then(
+        (id) => id,
+        () => undefined,
+      );
+      await dying.die();
+
+      const id = await next.tasks.submit(task, caller);
+      if (first !== undefined) expect(id).toBe(first);
+      await next.sweep();
+      const view = await ended(next, id, caller);
+      expect(view.status).toBe('succeeded');
+      expect(view.results[0]?.stdout).toBe(`run ${creates}\n`);
+      const { tasks } = await next.tasks.list(caller, { limit: 10 });
+      expect(tasks.map((one) => one.record.id)).toEqual([id]);
+      expect(await yard.store.list(keys.pendingOf(caller.owner))).toEqual([]);
+    },
+  );
+
+  test('acknowledged and never launched: the next server launches it without being asked', async () => {
+    const caller = { owner: 'key:never-launched' };
+    // sealed, pending, owners, task.json
+    const dying = yard.server(killedAfter(4));
+    await expect(dying.tasks.submit(codeTask({ code: 'print("late")' }), caller)).rejects.toThrow();
+    await next.sweep();
+    const { tasks } = await next.tasks.list(caller, { limit: 10 });
+    expect(tasks).toHaveLength(1);
+    const view = await ended(next, tasks[0]!.record.id, caller);
+    expect(view.results[0]?.stdout).toBe('late\n');
+  });
+});
+
+test('what a submit left without task.json is dropped after a day, not before', async () => {
+  const [old, young] = [Date.now() - 25 * 3_600_000, Date.now()].map((msecs) => `task_${v7({ msecs })}`) as [
+    string,
+    string,
+  ];
+  for (const id of [old, young]) {
+    for (const key of [keys.sealed(id), keys.pending(bob.owner, id), keys.taskOf(bob.owner, id)])
+      await yard.store.create(key, '');
+  }
+  await next.sweep();
+  expect(await yard.store.list(keys.pendingOf(bob.owner))).toEqual([keys.pending(bob.owner, young)]);
+  expect(await yard.store.read(keys.sealed(old))).toBeUndefined();
+  expect(await yard.store.list(keys.tasksOf(bob.owner))).toEqual([keys.taskOf(bob.owner, young)]);
+  expect((await next.tasks.list(bob, { limit: 10 })).tasks).toEqual([]);
+});
+
+test('the same key with another request is a conflict, under another owner a task of its own (T3)', async () => {
+  const one = codeTask({ code: 'print(1)' }, { idempotencyKey: 'k' });
+  const id = await next.tasks.submit(one, alice);
+  expect(await next.tasks.submit(one, alice)).toBe(id);
+  await expect(next.tasks.submit({ ...one, timeoutSeconds: 61 }, alice)).rejects.toMatchObject({ code: 'conflict' });
+  expect(await next.tasks.submit(one, bob)).not.toBe(id);
+  // What lies under the key tells nothing of the request to who has no key of the seal.
+  const record = (await yard.store.read(keys.idempotency(alice.owner, 'k')))!.toString();
+  expect(record).not.toContain('print');
+  await ended(next, id);
+});
+
+test('100 unfinished tasks are the most an owner has; the next is refused and leaves nothing', async () => {
+  const caller = { owner: 'key:busy' };
+  for (let n = 0; n < 100; n++) await yard.store.create(keys.pending(caller.owner, `task_${v7()}`), '');
+  await expect(next.tasks.submit(codeTask({ code: '1' }), caller)).rejects.toMatchObject({
+    code: 'too_many_tasks',
+    retryable: true,
+  });
+  expect(await yard.store.list(keys.tasksOf(caller.owner))).toEqual([]);
+});

@@ -1,0 +1,101 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createLocalBackend, type LocalBackend } from '../../src/backends/local/index.ts';
+import type { Caller } from '../../src/contracts/caller.ts';
+import type { Store } from '../../src/contracts/store.ts';
+import type { CodeSpec } from '../../src/contracts/task.ts';
+import type { NewTask, TaskService, TaskView } from '../../src/contracts/task-service.ts';
+import { createLogger } from '../../src/lib/logger.ts';
+import { createLocalSeal } from '../../src/seal/local.ts';
+import { createFilesystemStore } from '../../src/store/filesystem.ts';
+import { createHints } from '../../src/tasks/hints.ts';
+import { type Recovering, sweep } from '../../src/tasks/recover.ts';
+import { createTaskService } from '../../src/tasks/task-service.ts';
+
+/** A home of its own, on which servers can be started and let go, as if each were a process. */
+export interface Yard {
+  readonly home: string;
+  readonly store: Store;
+  /** A server on this home. `through` stands between it and the store. */
+  server(through?: (store: Store) => Store): YardServer;
+  runnerLog(): string;
+  remove(): Promise<void>;
+}
+
+export interface YardServer {
+  readonly tasks: TaskService;
+  readonly backend: LocalBackend;
+  sweep(): Promise<void>;
+  /** As after SIGKILL: the channel to its runner breaks. */
+  die(): Promise<void>;
+}
+
+export const alice: Caller = { owner: 'local:1000' };
+export const bob: Caller = { owner: 'key:bob' };
+
+const dayMs = 24 * 3_600_000;
+
+export function createYard(): Yard {
+  const home = mkdtempSync(join(tmpdir(), 'runyard-yard-'));
+  // Walls of other uids must reach the workspaces.
+  chmodSync(home, 0o711);
+  const store = createFilesystemStore({ dir: join(home, 'store') });
+  const log = createLogger({ level: 'silent', name: 'yard' });
+  const servers: YardServer[] = [];
+  const logFile = join(home, 'runner.log');
+
+  return {
+    home,
+    store,
+    server(through = (each) => each) {
+      const hints = createHints();
+      const backend = createLocalBackend({
+        program: new URL('../../src/runner/main.ts', import.meta.url).pathname,
+        env: { PATH: process.env.PATH ?? '', RUNYARD_HOME: home, RUNYARD_WORK: join(home, 'work') },
+        logFile,
+        onHint: hints.publish,
+        onGone: () => {},
+        log,
+      });
+      const context: Recovering & Parameters<typeof createTaskService>[0] = {
+        store: through(store),
+        seal: createLocalSeal({ keyFile: join(home, 'key') }),
+        backend,
+        hints,
+        log,
+        writer: `yard server ${servers.length}`,
+        retentionMs: 30 * dayMs,
+      };
+      const server = {
+        tasks: createTaskService(context),
+        backend,
+        sweep: () => sweep(context),
+        die: () => backend.close(),
+      };
+      servers.push(server);
+      return server;
+    },
+    runnerLog: () => readFileSync(logFile, 'utf8'),
+    async remove() {
+      for (const server of servers) await server.die();
+      await store.close();
+      rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    },
+  };
+}
+
+/** A small program as a task. */
+export function codeTask(spec: Partial<CodeSpec> & Pick<CodeSpec, 'code'>, more: Partial<NewTask> = {}): NewTask {
+  const whole: CodeSpec = { kind: 'code', language: 'python', files: [], stdin: '', args: [], env: {}, ...spec };
+  return { spec: whole, runs: 1, size: 'small', timeoutSeconds: 60, ...more };
+}
+
+export async function ended(server: YardServer, id: string, caller = alice, waitMs = 30_000): Promise<TaskView> {
+  return server.tasks.wait(id, caller, { waitMs, signal: new AbortController().signal });
+}
+
+export async function logText(server: YardServer, id: string, caller = alice): Promise<string> {
+  const { lines } = await server.tasks.events(id, caller, { run: 0, fromSeq: 0, maxLines: 100_000, maxBytes: 1e8 });
+  return lines.map((line) => line.text ?? '').join('\n');
+}
