@@ -15,6 +15,7 @@ const newestFirst = (ms: number) => String(9_999_999_999_999 - ms).padStart(13, 
 
 export const keys = {
   macKey: 'meta/mac-key',
+  allIdempotency: 'keys/',
   idempotency: (owner: string, key: string) => `keys/${ownerHash(owner)}/${hash(key)}`,
   allPending: 'pending/',
   pendingOf: (owner: string) => `pending/${ownerHash(owner)}/`,

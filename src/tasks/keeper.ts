@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { taskCreatedAtMs, taskId } from '../contracts/ids.ts';
+import { keys, taskIdOfKey } from '../contracts/keys.ts';
+import { readJson, readRecord } from './objects.ts';
+import { type Recovering, removeTask, sweep } from './recover.ts';
+
+/** What a server does besides answering calls: brings tasks to their truth, and forgets those that are too old. */
+export interface Keeper {
+  /** Looks at every unfinished task soon; a look under way is followed by another. */
+  sweepSoon(): void;
+  close(): void;
+}
+
+const sweepEveryMs = 30_000;
+const purgeEveryMs = 3_600_000;
+/** The first client's first question comes before the first sweep. */
+const firstSweepAfterMs = 500;
+
+export function startKeeper(context: Recovering): Keeper {
+  let sweeping = false;
+  let again = false;
+  let closed = false;
+
+  const guarded = async (what: string, work: () => Promise<void>) => {
+    try {
+      await work();
+    } catch (error) {
+      context.log.warn({ error }, `${what} failed; it is tried again`);
+    }
+  };
+
+  const sweepNow = async () => {
+    if (sweeping) {
+      again = true;
+      return;
+    }
+    sweeping = true;
+    do {
+      again = false;
+      await guarded('a sweep', () => sweep(context));
+    } while (again && !closed);
+    sweeping = false;
+  };
+
+  const timers = [
+    setTimeout(() => void sweepNow(), firstSweepAfterMs),
+    setInterval(() => void sweepNow(), sweepEveryMs),
+    setTimeout(() => void guarded('forgetting old tasks', () => purge(context)), 10 * firstSweepAfterMs),
+    setInterval(() => void guarded('forgetting old tasks', () => purge(context)), purgeEveryMs),
+  ];
+  for (const timer of timers) timer.unref();
+
+  return {
+    sweepSoon: () => void sweepNow(),
+    close() {
+      closed = true;
+      timers.forEach(clearTimeout);
+    },
+  };
+}
+
+const keyRecord = z.looseObject({ task: taskId });
+
+/** Removes every ended task past its retention, and the idempotency keys that name one. Exported for its test. */
+export async function purge(context: Recovering): Promise<void> {
+  const { store, retentionMs } = context;
+  const tooOld = (id: string) => Date.now() - taskCreatedAtMs(id) > retentionMs;
+  for (const key of await store.list(keys.owners)) {
+    const id = taskIdOfKey(key);
+    if (!tooOld(id)) continue;
+    const record = await readRecord(store, id);
+    if (record === undefined) await store.remove(key);
+    else await removeTask(context, record);
+  }
+  for (const key of await store.list(keys.allIdempotency)) {
+    const known = await readJson(store, key, keyRecord);
+    if (known !== undefined && tooOld(known.task)) await store.remove(key);
+  }
+}
