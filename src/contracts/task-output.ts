@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { type Artifact, artifactUri } from './artifact.ts';
 import { cleanJson, cleanText } from './clean-text.ts';
-import { errorCodes } from './errors.ts';
 import type { TaskId } from './ids.ts';
 import { type ClaudeResult, type RunError, type RunResult, sandboxReport, type TaskKind, taskStatus } from './task.ts';
 import type { TaskSummary, TaskView } from './task-service.ts';
@@ -23,7 +22,7 @@ export const artifactOutput = z.object({
 });
 
 const errorOutput = z.object({
-  code: z.enum(errorCodes),
+  code: z.string(),
   type: z.string().optional(),
   message: z.string(),
   line: z.int().optional(),

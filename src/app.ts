@@ -1,0 +1,136 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { createLocalBackend, type LocalBackend } from './backends/local/index.ts';
+import type { Config } from './config.ts';
+import type { IssueTracker } from './contracts/github.ts';
+import { executable, findProgram } from './lib/find-program.ts';
+import type { Logger } from './lib/logger.ts';
+import { createLocalSeal } from './seal/local.ts';
+import type { Face } from './server/face.ts';
+import { createFilesystemStore } from './store/filesystem.ts';
+import { createHints } from './tasks/hints.ts';
+import { startKeeper } from './tasks/keeper.ts';
+import { type Recovering, sweep } from './tasks/recover.ts';
+import { createTaskService } from './tasks/task-service.ts';
+import { tools } from './tools/index.ts';
+
+/** The server's composition root: Config -> store, seal, backend, tasks, tools. Closed in reverse. */
+export interface App {
+  readonly face: Face;
+  /** Starts the runner ahead of need. */
+  warm(): void;
+  close(): Promise<void>;
+}
+
+const dayMs = 24 * 3_600_000;
+const sweepEveryMs = 30_000;
+/** After the first answers, and after whoever else tells of a runner's end. */
+const sweepSoonMs = 500;
+
+export function createApp(config: Config, log: Logger): App {
+  mkdirSync(config.home, { recursive: true, mode: 0o700 });
+  const store = createFilesystemStore({ dir: join(config.home, 'store') });
+  const seal = createLocalSeal({ keyFile: join(config.home, 'key') });
+  const hints = createHints();
+  const backend = createLocalBackend({
+    program: runnerProgram(),
+    env: runnerEnvironment(config),
+    logFile: join(config.home, 'runner.log'),
+    onHint: (hint) => hints.publish(hint),
+    onGone: () => sweeping.soon(),
+    log,
+  });
+  const writer = `${hostname()}:${process.pid}`;
+  const retentionMs = config.retentionDays * dayMs;
+  const sweeping = sweepRegularly({ store, backend, writer, retentionMs, log });
+  const tasks = createTaskService({ store, seal, backend, hints, log, writer, retentionMs });
+  const services = { tasks, issues: issueTracker(config, log), modelEndpoint: config.model };
+  return {
+    face: { tools, services, version: packageVersion(), log },
+    warm: () => warm(backend, log),
+    async close() {
+      await sweeping.stop();
+      await backend.close();
+      await store.close();
+    },
+  };
+}
+
+/** Sweeps shortly after the start, every 30 s, and when a runner has gone; never two at once. */
+function sweepRegularly(context: Recovering) {
+  let under: Promise<void> = Promise.resolve();
+  const begin = () => {
+    under = under
+      .then(() => sweep(context))
+      .catch((error: unknown) => context.log.error({ error }, 'The tasks could not be swept; it is tried again'));
+  };
+  const soon = () => void setTimeout(begin, sweepSoonMs).unref();
+  const regular = setInterval(begin, sweepEveryMs).unref();
+  soon();
+  return {
+    soon,
+    /** Resolves when the sweep that is under way has ended. */
+    async stop() {
+      clearInterval(regular);
+      await under;
+    },
+  };
+}
+
+/** What fails here fails again, and is told, at the first task. */
+function warm(backend: LocalBackend, log: Logger): void {
+  try {
+    backend.warm();
+  } catch (error) {
+    log.warn({ error }, 'The runner could not be started ahead of need');
+  }
+}
+
+/** Octokit is loaded by the first issue. */
+function issueTracker({ github, githubRepos: repos }: Config, log: Logger): IssueTracker {
+  const { apiUrl, token } = github;
+  return {
+    async createIssue(issue, signal) {
+      const { createIssueTracker } = await import('./github/issue-tracker.ts');
+      return createIssueTracker({ apiUrl, token, repos, log }).createIssue(issue, signal);
+    },
+  };
+}
+
+/** Beside this file: `.ts` in development, `.js` once built. */
+function runnerProgram(): string {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  return fileURLToPath(new URL(`./runner/main.${extension}`, import.meta.url));
+}
+
+/** All that a runner reads from its environment: no secret is among it. */
+function runnerEnvironment(config: Config): Record<string, string> {
+  const claudePath = config.claudePath ?? findProgram('claude', process.env.PATH ?? '') ?? packagedClaude();
+  return {
+    PATH: process.env.PATH ?? '',
+    RUNYARD_HOME: config.home,
+    RUNYARD_WORK: config.work,
+    RUNYARD_SANDBOX: config.sandbox,
+    ...(claudePath === undefined ? {} : { RUNYARD_CLAUDE_PATH: claudePath }),
+    ...(config.pricesFile === undefined ? {} : { RUNYARD_PRICES: config.pricesFile }),
+  };
+}
+
+/** The program of the package that Runyard depends on. */
+function packagedClaude(): string | undefined {
+  try {
+    return executable(createRequire(import.meta.url).resolve('@anthropic-ai/claude-code/bin/claude.exe'));
+  } catch {
+    return undefined;
+  }
+}
+
+const manifest = z.object({ version: z.string() });
+
+export function packageVersion(): string {
+  return manifest.parse(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))).version;
+}

@@ -1,0 +1,45 @@
+import { SettingsError } from '../lib/settings.ts';
+
+/** Resolves to the exit code of the process. */
+type Command = (flags: readonly string[]) => Promise<number>;
+
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./serve.ts')).serve,
+  specs: async () => (await import('./specs.ts')).specs,
+};
+
+const usage = `Usage: runyard COMMAND [FLAGS]
+
+  serve                      MCP on stdin and stdout
+  serve --http host:port     MCP, REST and OpenAPI over HTTP
+  specs [--check]            write (or check) the generated files in tool-specs/
+  --version
+`;
+
+/** One command to its end. What the operator said wrong is a sentence and exit code 2. */
+export async function runCommand([name = '', ...flags]: readonly string[]): Promise<number> {
+  if (name === '--version') return printVersion();
+  const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (load === undefined) return printUsage(name);
+  try {
+    return await (await load())(flags);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    process.stderr.write(`runyard ${name}: ${error.message}\n`);
+    return 2;
+  }
+}
+
+function printUsage(name: string): number {
+  const asked = name === '--help' || name === 'help';
+  (asked ? process.stdout : process.stderr).write(
+    name === '' || asked ? usage : `"${name}" is no command.\n\n${usage}`,
+  );
+  return asked ? 0 : 2;
+}
+
+async function printVersion(): Promise<number> {
+  const { packageVersion } = await import('../app.ts');
+  process.stdout.write(`${packageVersion()}\n`);
+  return 0;
+}

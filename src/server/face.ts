@@ -1,0 +1,11 @@
+import type { Logger } from '../lib/logger.ts';
+import type { Tool, ToolServices } from '../tools/index.ts';
+
+/** What every face is made of. */
+export interface Face {
+  readonly tools: readonly Tool<ToolServices>[];
+  readonly services: ToolServices;
+  /** Of the package. */
+  readonly version: string;
+  readonly log: Logger;
+}

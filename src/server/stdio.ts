@@ -1,0 +1,32 @@
+import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio';
+import type { Caller } from '../contracts/caller.ts';
+import type { Face } from './face.ts';
+import { createMcpFactory } from './mcp.ts';
+
+/** One message holds 8 MiB of inline files at most, which JSON may write twice as long. */
+const messageBytesMax = 32 * 1024 * 1024;
+
+export interface StdioServer {
+  /** Resolves when the client has gone. */
+  readonly ended: Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Serves one MCP client on this process's stdin and stdout; nothing else is ever written there. */
+export function serveOnStdio(face: Face, caller: Caller): StdioServer {
+  const { stdin: input, stdout: output } = process;
+  const transport = new StdioServerTransport(input, output, { maxBufferSize: messageBytesMax });
+  const ended = new Promise<void>((resolve) => {
+    input.once('end', resolve);
+    input.once('close', resolve);
+    output.once('error', () => resolve());
+  });
+  const handle = serveStdio(
+    createMcpFactory(face, () => caller),
+    {
+      transport,
+      onerror: (error) => face.log.warn({ error }, 'The MCP client sent something that is no message'),
+    },
+  );
+  return { ended, close: () => handle.close() };
+}

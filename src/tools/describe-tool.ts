@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import type { Tool } from './define-tool.ts';
+
+/** A tool as every face shows it, in the words of MCP. */
+export function describeTool<Services>({ name, title, description, hints, input, output }: Tool<Services>) {
+  return {
+    name,
+    title,
+    description,
+    inputSchema: jsonSchemaOf(input, 'input'),
+    outputSchema: jsonSchemaOf(output, 'output'),
+    annotations: { title, ...hints },
+  };
+}
+
+const objectSchema = z.object({ type: z.literal('object') }).catchall(z.json());
+
+/** JSON Schema 2020-12 that is also valid draft-07. */
+export function jsonSchemaOf(schema: z.ZodObject, io: 'input' | 'output') {
+  const { $schema, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any', override: compact });
+  return objectSchema.parse(rest);
+}
+
+/** Says less where that changes nothing: fewer tokens for every client, and outputs may grow without breaking one. */
+function compact({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodType; jsonSchema: z.core.JSONSchema.BaseSchema }) {
+  delete jsonSchema.propertyNames;
+  const { def } = zodSchema._zod;
+  if (def.type === 'object' && !('catchall' in def && def.catchall !== undefined))
+    delete jsonSchema.additionalProperties;
+  if (Array.isArray(jsonSchema.type)) anyOfTypes(jsonSchema);
+  if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+}
+
+/** Some clients read no list of types. */
+function anyOfTypes(jsonSchema: z.core.JSONSchema.BaseSchema): void {
+  const types: unknown = jsonSchema.type;
+  if (!Array.isArray(types)) return;
+  delete jsonSchema.type;
+  jsonSchema.anyOf = types.map((type) => ({ type }));
+}

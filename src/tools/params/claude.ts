@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { pathFault } from './files.ts';
+import { boundedText, notEmpty, totalBytes, wordsBytesMax } from './text.ts';
+
+const listMax = 200;
+const globsMax = 100;
+
+/** A name for the `claude` program: nothing that it could take for an option. */
+export const modelName = z.string().regex(/^[\w][\w.:@/[\]-]{0,199}$/, 'is no name of a model');
+
+export const toolNames = z
+  .array(z.string().regex(/^[\w][^\0\r\n]{0,999}$/, 'is no name of a tool'))
+  .max(listMax, `must hold at most ${listMax} names`);
+
+export const shellCommands = z
+  .array(
+    notEmpty(boundedText(100_000, '100,000 bytes')).refine((line) => !line.includes('\0'), 'holds a NUL character'),
+  )
+  .max(listMax, `must hold at most ${listMax} commands`)
+  .refine((lines) => totalBytes(lines) <= wordsBytesMax, 'are larger than 1 MiB in all');
+
+export const globs = z
+  .array(
+    z.string().check(({ value, issues }) => {
+      const fault = pathFault(value);
+      if (fault !== undefined) issues.push({ code: 'custom', message: fault, input: value });
+    }),
+  )
+  .max(globsMax, `must hold at most ${globsMax} globs`);
