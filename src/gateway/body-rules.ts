@@ -5,7 +5,6 @@ export type CheckedBody =
   | {
       readonly verdict: 'passed';
       readonly model: string;
-      readonly stream: boolean;
       /** The body as it goes out. */
       readonly text: string;
       /** Top-level fields that were left out. */
@@ -20,10 +19,12 @@ export type CheckedBody =
  */
 export function checkBody(text: string, models: readonly string[] | undefined): CheckedBody {
   try {
-    const parsed = request.safeParse(JSON.parse(text));
+    const json: unknown = JSON.parse(text);
+    const parsed = request.safeParse(json);
     if (!parsed.success) return { verdict: 'broken', why: 'the body is no request to the Messages API' };
     const refusal = refusalOf(parsed.data, models);
-    return refusal === undefined ? passed(parsed.data) : { verdict: 'refused', why: refusal };
+    // What goes out is the JSON itself: a changed order of its parts would miss the endpoint's cache.
+    return refusal === undefined ? passed(parsed.data, Object(json)) : { verdict: 'refused', why: refusal };
   } catch {
     return { verdict: 'broken', why: 'the body is no JSON, or is nested too deeply' };
   }
@@ -34,7 +35,6 @@ export function checkBody(text: string, models: readonly string[] | undefined): 
 const request = z.looseObject({
   model: z.string(),
   messages: z.array(z.looseObject({})),
-  stream: z.boolean().nullish(),
   tools: z.array(z.looseObject({})).nullish(),
 });
 type Request = z.infer<typeof request>;
@@ -67,12 +67,11 @@ const clientTool = /^(custom|(bash|text_editor|computer|computer_toolset|memory|
 
 const nestingMax = 200;
 
-function passed(body: Request): CheckedBody {
-  const entries = Object.entries(body);
+function passed({ model }: Request, json: object): CheckedBody {
+  const entries = Object.entries(json);
   return {
     verdict: 'passed',
-    model: body.model,
-    stream: body.stream === true,
+    model,
     text: JSON.stringify(Object.fromEntries(entries.filter(([name]) => passedFields.has(name)))),
     leftOut: entries.map(([name]) => name).filter((name) => !passedFields.has(name)),
   };

@@ -44,16 +44,23 @@ async function sendStream(response: ServerResponse, answer: MessageAnswer, messa
   });
   const out = gzip ? createGzip({ flush: constants.Z_SYNC_FLUSH }) : response;
   if (out !== response) out.pipe(response);
+  const gone = finished(response).catch(() => undefined);
   let sent = 0;
   for (const event of eventsOf(message)) {
     if (response.destroyed) return;
-    if (sent++ === answer.breakOffAfterEvents) return void response.destroy();
+    if (sent++ === answer.breakOffAfterEvents) {
+      await delay(flushMs);
+      return void response.destroy();
+    }
     const room = out.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
-    if (!room) await Promise.race([new Promise((resolve) => out.once('drain', resolve)), gone(response)]);
+    if (!room) await Promise.race([new Promise((resolve) => out.once('drain', resolve)), gone]);
     if (answer.betweenEventsMs !== undefined) await delay(answer.betweenEventsMs);
   }
   out.end();
 }
+
+/** What was written is on its way before the connection is destroyed. */
+const flushMs = 20;
 
 function* eventsOf(message: Message): Generator<{ type: string }> {
   const { content, usage, stop_reason, ...head } = message;
@@ -115,10 +122,6 @@ function usageOf(usage: AnswerUsage, requestBytes: number, answerBytes: number) 
 /** Pieces as a stream brings them: never the whole text at once. */
 function piecesOf(text: string): string[] {
   return text.match(/[\s\S]{1,40}/gu) ?? [''];
-}
-
-function gone(response: ServerResponse): Promise<unknown> {
-  return finished(response).catch(() => undefined);
 }
 
 function id(): string {
