@@ -14,7 +14,6 @@ import type { Face } from './server/face.ts';
 import { createFilesystemStore } from './store/filesystem.ts';
 import { createHints } from './tasks/hints.ts';
 import { startKeeper } from './tasks/keeper.ts';
-import { type Recovering, sweep } from './tasks/recover.ts';
 import { createTaskService } from './tasks/task-service.ts';
 import { tools } from './tools/index.ts';
 
@@ -27,9 +26,6 @@ export interface App {
 }
 
 const dayMs = 24 * 3_600_000;
-const sweepEveryMs = 30_000;
-/** After the first answers, and after whoever else tells of a runner's end. */
-const sweepSoonMs = 500;
 
 export function createApp(config: Config, log: Logger): App {
   mkdirSync(config.home, { recursive: true, mode: 0o700 });
@@ -41,42 +37,28 @@ export function createApp(config: Config, log: Logger): App {
     env: runnerEnvironment(config),
     logFile: join(config.home, 'runner.log'),
     onHint: (hint) => hints.publish(hint),
-    onGone: () => sweeping.soon(),
+    onGone: () => keeper.sweepSoon(),
     log,
   });
-  const writer = `${hostname()}:${process.pid}`;
-  const retentionMs = config.retentionDays * dayMs;
-  const sweeping = sweepRegularly({ store, backend, writer, retentionMs, log });
-  const tasks = createTaskService({ store, seal, backend, hints, log, writer, retentionMs });
+  const context = {
+    store,
+    seal,
+    backend,
+    hints,
+    log,
+    writer: `${hostname()}:${process.pid}`,
+    retentionMs: config.retentionDays * dayMs,
+  };
+  const tasks = createTaskService(context);
+  const keeper = startKeeper(context);
   const services = { tasks, issues: issueTracker(config, log), modelEndpoint: config.model };
   return {
     face: { tools, services, version: packageVersion(), log },
     warm: () => warm(backend, log),
     async close() {
-      await sweeping.stop();
+      await keeper.close();
       await backend.close();
       await store.close();
-    },
-  };
-}
-
-/** Sweeps shortly after the start, every 30 s, and when a runner has gone; never two at once. */
-function sweepRegularly(context: Recovering) {
-  let under: Promise<void> = Promise.resolve();
-  const begin = () => {
-    under = under
-      .then(() => sweep(context))
-      .catch((error: unknown) => context.log.error({ error }, 'The tasks could not be swept; it is tried again'));
-  };
-  const soon = () => void setTimeout(begin, sweepSoonMs).unref();
-  const regular = setInterval(begin, sweepEveryMs).unref();
-  soon();
-  return {
-    soon,
-    /** Resolves when the sweep that is under way has ended. */
-    async stop() {
-      clearInterval(regular);
-      await under;
     },
   };
 }

@@ -8,53 +8,43 @@ import { type Recovering, removeTask, sweep } from './recover.ts';
 export interface Keeper {
   /** Looks at every unfinished task soon; a look under way is followed by another. */
   sweepSoon(): void;
-  close(): void;
+  /** Resolves when no sweep is under way any more. */
+  close(): Promise<void>;
 }
 
 const sweepEveryMs = 30_000;
 const purgeEveryMs = 3_600_000;
 /** The first client's first question comes before the first sweep. */
 const firstSweepAfterMs = 500;
+const firstPurgeAfterMs = 5000;
 
 export function startKeeper(context: Recovering): Keeper {
-  let sweeping = false;
-  let again = false;
+  // One after the other: two sweeps at once would ask the backend twice.
+  let working = Promise.resolve();
   let closed = false;
 
-  const guarded = async (what: string, work: () => Promise<void>) => {
-    try {
-      await work();
-    } catch (error) {
-      context.log.warn({ error }, `${what} failed; it is tried again`);
-    }
+  const soon = (what: string, work: (context: Recovering) => Promise<void>) => {
+    working = working
+      .then(() => (closed ? undefined : work(context)))
+      .catch((error: unknown) => context.log.warn({ error }, `${what} failed; it is tried again`));
   };
-
-  const sweepNow = async () => {
-    if (sweeping) {
-      again = true;
-      return;
-    }
-    sweeping = true;
-    do {
-      again = false;
-      await guarded('a sweep', () => sweep(context));
-    } while (again && !closed);
-    sweeping = false;
-  };
+  const sweepSoon = () => soon('a sweep', sweep);
+  const purgeSoon = () => soon('forgetting old tasks', purge);
 
   const timers = [
-    setTimeout(() => void sweepNow(), firstSweepAfterMs),
-    setInterval(() => void sweepNow(), sweepEveryMs),
-    setTimeout(() => void guarded('forgetting old tasks', () => purge(context)), 10 * firstSweepAfterMs),
-    setInterval(() => void guarded('forgetting old tasks', () => purge(context)), purgeEveryMs),
+    setTimeout(sweepSoon, firstSweepAfterMs),
+    setInterval(sweepSoon, sweepEveryMs),
+    setTimeout(purgeSoon, firstPurgeAfterMs),
+    setInterval(purgeSoon, purgeEveryMs),
   ];
   for (const timer of timers) timer.unref();
 
   return {
-    sweepSoon: () => void sweepNow(),
-    close() {
+    sweepSoon,
+    async close() {
       closed = true;
       timers.forEach(clearTimeout);
+      await working;
     },
   };
 }
