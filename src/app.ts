@@ -91,7 +91,7 @@ function runnerProgram(): string {
 
 /** All that a runner reads from its environment: no secret is among it. */
 function runnerEnvironment(config: Config): Record<string, string> {
-  const claudePath = config.claudePath ?? findProgram('claude', process.env.PATH ?? '') ?? packagedClaude();
+  const claudePath = claudeProgram(config);
   return {
     PATH: process.env.PATH ?? '',
     RUNYARD_HOME: config.home,
@@ -100,6 +100,11 @@ function runnerEnvironment(config: Config): Record<string, string> {
     ...(claudePath === undefined ? {} : { RUNYARD_CLAUDE_PATH: claudePath }),
     ...(config.pricesFile === undefined ? {} : { RUNYARD_PRICES: config.pricesFile }),
   };
+}
+
+/** The `claude` that runs are given; undefined where there is none. */
+export function claudeProgram({ claudePath }: Pick<Config, 'claudePath'>): string | undefined {
+  return claudePath ?? findProgram('claude', process.env.PATH ?? '') ?? packagedClaude();
 }
 
 /** The program of the package that Runyard depends on. */

@@ -1,22 +1,15 @@
-import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { type App, createApp } from '../app.ts';
-import { type Config, readConfig } from '../config.ts';
+import type { Config } from '../config.ts';
 import { createLogger, type Logger } from '../lib/logger.ts';
 import { serveOnStdio } from '../server/stdio.ts';
+import { configOfProcess } from './config-of-process.ts';
 
 /** The runner starts once the client's first question was answered, so that the two do not share a processor. */
 const warmAfterMs = 100;
 
 /** Serves until the client goes, or a signal asks for the end. */
 export async function serve(flags: readonly string[]): Promise<number> {
-  const config = readConfig({
-    flags,
-    env: process.env,
-    userHome: homedir(),
-    isRoot: process.getuid?.() === 0,
-    readFile,
-  });
+  const config = configOfProcess(flags);
   const log = createLogger({ level: 'info', name: 'server' });
   const app = createApp(config, log);
   const stop = stopSignal();
@@ -59,13 +52,4 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-}
-
-function readFile(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
 }
