@@ -9,6 +9,7 @@ import type { Config } from './config.ts';
 import type { IssueTracker } from './contracts/github.ts';
 import { executable, findProgram } from './lib/find-program.ts';
 import type { Logger } from './lib/logger.ts';
+import { once } from './lib/once.ts';
 import { createLocalSeal } from './seal/local.ts';
 import type { Face } from './server/face.ts';
 import { createFilesystemStore } from './store/filesystem.ts';
@@ -72,15 +73,13 @@ function warm(backend: LocalBackend, log: Logger): void {
   }
 }
 
-/** Octokit is loaded by the first issue. */
+/** One for the whole server, because it keeps the pace that GitHub asks for; loaded by the first issue. */
 function issueTracker({ github, githubRepos: repos }: Config, log: Logger): IssueTracker {
-  const { apiUrl, token } = github;
-  return {
-    async createIssue(issue, signal) {
-      const { createIssueTracker } = await import('./github/issue-tracker.ts');
-      return createIssueTracker({ apiUrl, token, repos, log }).createIssue(issue, signal);
-    },
-  };
+  const load = once(async () => {
+    const { createIssueTracker } = await import('./github/issue-tracker.ts');
+    return createIssueTracker({ ...github, repos, log });
+  });
+  return { createIssue: async (issue, signal) => (await load()).createIssue(issue, signal) };
 }
 
 /** Beside this file: `.ts` in development, `.js` once built. */

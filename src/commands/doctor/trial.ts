@@ -1,0 +1,88 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type App, createApp } from '../../app.ts';
+import type { Config } from '../../config.ts';
+import { asRunyardError } from '../../contracts/errors.ts';
+import type { Finding } from '../../contracts/sandbox.ts';
+import type { CodeSpec, RunResult } from '../../contracts/task.ts';
+import { silentLogger } from '../../lib/logger.ts';
+
+const programs = {
+  python: 'print(42)',
+  bash: 'echo 42',
+} as const satisfies Partial<Record<CodeSpec['language'], string>>;
+
+const timeoutSeconds = 30;
+const subject = 'trial';
+
+/**
+ * One true program through server, runner and wall, twice: the first time says what a cold start costs. Store and key
+ * are scratch ones, so that nothing stays; the wall, the work folder and all limits are those of the configuration.
+ */
+export async function trialFinding(config: Config, language: keyof typeof programs): Promise<Finding> {
+  const home = await mkdtemp(join(tmpdir(), 'runyard-doctor-'));
+  const app = createApp({ ...config, home }, silentLogger);
+  try {
+    const cold = await timed(() => runOnce(app, language));
+    const warm = await timed(() => runOnce(app, language));
+    return warm.result.status === 'succeeded' ? wentWell(language, cold, warm) : await failed(warm.result, home);
+  } catch (error) {
+    const { message, hint } = asRunyardError(error);
+    return { subject, state: 'missing', detail: `${message}${await lastWordsOfRunner(home)}`, remedy: hint };
+  } finally {
+    await app.close();
+    await rm(home, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+async function runOnce(app: App, language: keyof typeof programs): Promise<RunResult> {
+  const { tasks } = app.face.services;
+  const caller = { owner: 'local:doctor' };
+  const spec: CodeSpec = { kind: 'code', language, code: programs[language], files: [], stdin: '', args: [], env: {} };
+  const id = await tasks.submit({ spec, runs: 1, size: 'small', timeoutSeconds }, caller);
+  const signal = AbortSignal.timeout(timeoutSeconds * 2_000);
+  const { status, results } = await tasks.wait(id, caller, { waitMs: timeoutSeconds * 2_000, signal });
+  const [result] = results;
+  if (result === undefined) throw new Error(`the trial is still ${status} after ${timeoutSeconds * 2} s`);
+  return result;
+}
+
+interface Timed {
+  readonly result: RunResult;
+  readonly ms: number;
+}
+
+async function timed(work: () => Promise<RunResult>): Promise<Timed> {
+  const startedAt = performance.now();
+  const result = await work();
+  return { result, ms: Math.round(performance.now() - startedAt) };
+}
+
+function wentWell(language: keyof typeof programs, cold: Timed, warm: Timed): Finding {
+  const { stdout, sandbox } = warm.result;
+  if (stdout !== '42\n')
+    return {
+      subject,
+      state: 'missing',
+      detail: `${programs[language]} printed ${JSON.stringify(stdout.slice(0, 100))}`,
+    };
+  const times = `${warm.ms} ms (the first time, with the start of the runner, ${cold.ms} ms)`;
+  return {
+    subject,
+    state: 'ok',
+    detail: `${programs[language]} ran in ${sandbox.technology}, network ${sandbox.network}: ${times}`,
+  };
+}
+
+async function failed({ status, error }: RunResult, home: string): Promise<Finding> {
+  const detail = `${status}: ${error?.message ?? 'no reason was given'}${await lastWordsOfRunner(home)}`;
+  return { subject, state: 'missing', detail, remedy: 'mend what is marked above, then run the doctor again' };
+}
+
+/** The runner tells its log why it could not go on; that log is a scratch one, so its end is told here. */
+async function lastWordsOfRunner(home: string): Promise<string> {
+  const log = await readFile(join(home, 'runner.log'), 'utf8').catch(() => '');
+  const last = log.trim().split('\n').at(-1) ?? '';
+  return last === '' ? '' : ` The runner's last words: ${last.slice(0, 400)}`;
+}
