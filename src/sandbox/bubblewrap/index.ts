@@ -2,6 +2,7 @@ import type { Sandbox } from '../../contracts/sandbox.ts';
 import { untilAborted } from '../../lib/until-aborted.ts';
 import { type Binaries, erect, type ReadyWall, tearDown } from './erect.ts';
 import { layFoundation } from './foundation.ts';
+import { pack } from './pack.ts';
 import { createPool } from './pool.ts';
 import { createWall } from './wall.ts';
 
@@ -40,9 +41,12 @@ export function createBubblewrap(options: BubblewrapOptions): Sandbox {
         throw reason;
       });
       pool.refill();
-      return createWall(ready, async (used) => {
-        await discard(used);
-        pool.refill();
+      return createWall(ready, {
+        pack: async ({ slot }, collect) => pack(slot, await foundation(), collect),
+        tearDown: async (used) => {
+          await discard(used);
+          pool.refill();
+        },
       });
     },
     close: async () => {

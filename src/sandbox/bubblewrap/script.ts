@@ -19,7 +19,7 @@ const { handshake, stderr } = descriptors;
  * The program as init's shell reads it. One compound command: a text cut off anywhere is a syntax error and runs
  * nothing. Throws `invalid_request` where a value holds a NUL, which no process can be given.
  */
-export function programScript(program: Program, limits: ProcessLimits): string {
+export function programScript(program: Pick<Program, 'steps' | 'env'>, limits: ProcessLimits): string {
   const { plain, odd } = sortVariables(program.env);
   const last = program.steps.length - 1;
   const steps = program.steps.map((step, index) => {

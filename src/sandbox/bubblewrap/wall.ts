@@ -1,19 +1,29 @@
-import type { Observer, Program, Wall } from '../../contracts/sandbox.ts';
+import type { Collected, CollectOptions, Observer, Program, Wall } from '../../contracts/sandbox.ts';
 import { type ReadyWall, usualLimits } from './erect.ts';
 import { placeFiles } from './place.ts';
 import { type RunningWall, runWall } from './run.ts';
 import { programScript } from './script.ts';
 
-/** `tearDown` is called once, at `remove`. */
-export function createWall(ready: ReadyWall, tearDown: (ready: ReadyWall) => Promise<void>): Wall {
+export interface WallUses {
+  /** Called once the program is dead. */
+  readonly pack: (ready: ReadyWall, options: CollectOptions) => Promise<Collected>;
+  /** Called once, at `remove`. */
+  readonly tearDown: (ready: ReadyWall) => Promise<void>;
+}
+
+export function createWall(ready: ReadyWall, { pack, tearDown }: WallUses): Wall {
   const state: { running: RunningWall | undefined; removal: Promise<void> | undefined } = {
     running: undefined,
     removal: undefined,
   };
-  const remove = async () => {
+  const end = async () => {
     state.running?.kill('stopped');
     ready.standing.kill();
     await state.running?.ended;
+    await ready.standing.exited;
+  };
+  const remove = async () => {
+    await end();
     await tearDown(ready);
   };
   return {
@@ -22,7 +32,10 @@ export function createWall(ready: ReadyWall, tearDown: (ready: ReadyWall) => Pro
       state.running = startProgram(ready, program, observer);
       return state.running;
     },
-    collect: () => Promise.reject(new Error('not yet')),
+    collect: async (options) => {
+      await end();
+      return pack(ready, options);
+    },
     remove: () => {
       state.removal ??= remove();
       return state.removal;

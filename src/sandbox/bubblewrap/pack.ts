@@ -1,0 +1,115 @@
+import { lstat, readdir } from 'node:fs/promises';
+import { RunyardError } from '../../contracts/errors.ts';
+import type { Collected, CollectOptions } from '../../contracts/sandbox.ts';
+import { programPath } from './arguments.ts';
+import { buildWall, type StandingWall } from './build.ts';
+import type { Foundation } from './foundation.ts';
+import { words } from './init.ts';
+import { chooseFitting, createListing, type ListedFile, listCommand } from './listing.ts';
+import { programScript } from './script.ts';
+import type { Slot } from './slot.ts';
+import { unpack } from './unpack.ts';
+
+const packTimeoutMs = 120_000;
+const packLimits = { fileBytes: 0, openFiles: 256, dataBytes: 512 * 1024 ** 2, processes: 16 };
+const tarCommand = ['/usr/bin/tar', '--create', '--format=gnu', '--hard-dereference', '--no-recursion', '--null'];
+
+/**
+ * Hands over the files a dead program left, carried out by trusted programs in a second wall that sees the workspace
+ * read-only. Throws the signal's reason, what `onFile` throws, and `backend_error` where packing fails.
+ */
+export async function pack(slot: Slot, foundation: Foundation, options: CollectOptions): Promise<Collected> {
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(packTimeoutMs)]);
+  signal.throwIfAborted();
+  if (options.select === undefined && (await isOutputEmpty(slot))) return { files: 0, skipped: 0 };
+  const wall = await buildPackingWall(slot, foundation, options.select === undefined ? 'output' : 'workspace');
+  signal.addEventListener('abort', wall.kill);
+  try {
+    return await carryOut(wall, slot, options);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', wall.kill);
+    await endWall(wall);
+  }
+}
+
+/** Looked at from outside: nobody is left who could change it meanwhile. */
+async function isOutputEmpty({ workspace }: Slot): Promise<boolean> {
+  try {
+    const stats = await lstat(`${workspace}/output`);
+    return !stats.isDirectory() || (await readdir(`${workspace}/output`)).length === 0;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // Gone, or shut by the program against its own user.
+    if (code === 'ENOENT' || code === 'EACCES') return true;
+    throw error;
+  }
+}
+
+async function buildPackingWall(
+  slot: Slot,
+  foundation: Foundation,
+  scope: 'output' | 'workspace',
+): Promise<StandingWall> {
+  await Promise.all([slot.stdinFile.truncate(), slot.programFile.truncate()]);
+  const steps = [
+    { name: 'list', argv: listCommand(scope) },
+    { name: 'pack', argv: [...tarCommand, '--verbatim-files-from', '-T', '-', '-f', '-'] },
+  ];
+  await slot.programFile.write(programScript({ steps, env: {} }, packLimits), 0);
+  return buildWall(slot, {
+    ...foundation,
+    seccomp: foundation.shared.seccomp,
+    beforeBuilding: async () => undefined,
+    mounts: {
+      ...foundation.shared,
+      readOnly: [{ from: slot.program, to: programPath }],
+      workspace: { from: slot.workspace, writable: false },
+    },
+  });
+}
+
+async function carryOut(wall: StandingWall, slot: Slot, options: CollectOptions): Promise<Collected> {
+  const listing = createListing();
+  const sink = { take: (chunk: Buffer): void | Promise<void> => listing.push(chunk) };
+  wall.stdout.listen((chunk) => sink.take(chunk));
+  wall.stderr.listen(() => undefined);
+  wall.handshake.send(words.go);
+  await expectWord(wall, words.started);
+  await expectWord(wall, words.stepEnded);
+  await wall.stdout.drained();
+  const wanted = await selected(listing.files, options.select);
+  const { chosen, skipped } = chooseFitting(wanted, options);
+  if (chosen.length === 0) return { files: 0, skipped: skipped + listing.notKept() };
+  await slot.stdinFile.write(Buffer.concat(chosen.flatMap(({ name }) => [name, Buffer.of(0)])), 0);
+  const unpacking = await unpack(options.onFile);
+  sink.take = unpacking.push;
+  wall.handshake.send(words.next);
+  const files = await Promise.race([wall.stdout.ended.then(unpacking.end), unpacking.failed]);
+  return { files, skipped: skipped + listing.notKept() };
+}
+
+async function expectWord(wall: StandingWall, word: string): Promise<void> {
+  if ((await wall.handshake.next()) !== word) {
+    throw new RunyardError('backend_error', 'What the program left could not be listed: its wall ended too early.');
+  }
+}
+
+async function selected(
+  files: readonly ListedFile[],
+  select: CollectOptions['select'],
+): Promise<readonly ListedFile[]> {
+  if (select === undefined) return files;
+  const paths = new Set(await select(files.map(({ path }) => path)));
+  return files.filter(({ path }) => paths.has(path));
+}
+
+async function endWall(wall: StandingWall): Promise<void> {
+  wall.kill();
+  wall.handshake.end();
+  wall.stdout.destroy();
+  wall.stderr.destroy();
+  await wall.exited;
+}
