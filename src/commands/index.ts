@@ -4,7 +4,9 @@ import { SettingsError } from '../lib/settings.ts';
 type Command = (flags: readonly string[]) => Promise<number>;
 
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  demo: async () => (await import('./demo.ts')).demo,
   serve: async () => (await import('./serve.ts')).serve,
+  doctor: async () => (await import('./doctor.ts')).doctor,
   specs: async () => (await import('./specs.ts')).specs,
 };
 
@@ -12,6 +14,8 @@ const usage = `Usage: runyard COMMAND [FLAGS]
 
   serve                      MCP on stdin and stdout
   serve --http host:port     MCP, REST and OpenAPI over HTTP
+  doctor [--json]            what is here, what is missing, and how to bring it
+  demo                       a tour of what it does, on this machine
   specs [--check]            write (or check) the generated files in tool-specs/
   --version
 `;

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { type App, createApp } from '../../app.ts';
 import type { Config } from '../../config.ts';
 import { asRunyardError } from '../../contracts/errors.ts';
@@ -80,9 +81,20 @@ async function failed({ status, error }: RunResult, home: string): Promise<Findi
   return { subject, state: 'missing', detail, remedy: 'mend what is marked above, then run the doctor again' };
 }
 
+const logLine = z.object({ msg: z.string(), error: z.object({ message: z.string() }).optional() });
+
 /** The runner tells its log why it could not go on; that log is a scratch one, so its end is told here. */
 async function lastWordsOfRunner(home: string): Promise<string> {
   const log = await readFile(join(home, 'runner.log'), 'utf8').catch(() => '');
   const last = log.trim().split('\n').at(-1) ?? '';
-  return last === '' ? '' : ` The runner's last words: ${last.slice(0, 400)}`;
+  return last === '' ? '' : ` The runner's last words: ${readable(last).slice(0, 300)}`;
+}
+
+function readable(line: string): string {
+  try {
+    const { msg, error } = logLine.parse(JSON.parse(line));
+    return error === undefined ? msg : `${msg}: ${error.message}`;
+  } catch {
+    return line;
+  }
 }
