@@ -5,7 +5,7 @@ import { githubFinding, modelFinding } from './doctor/credentials.ts';
 import { keyFinding, storeFinding, workFinding } from './doctor/places.ts';
 import { claudeFinding, interpreterFindings, nodeFinding } from './doctor/programs.ts';
 import { type Report, renderReport } from './doctor/render.ts';
-import { trialFinding } from './doctor/trial.ts';
+import { noTrial, trialFinding } from './doctor/trial.ts';
 
 /** Tells what is here, what is missing, what that would allow and how to bring it. Exit code 0: something can be run. */
 export async function doctor(flags: readonly string[]): Promise<number> {
@@ -15,7 +15,8 @@ export async function doctor(flags: readonly string[]): Promise<number> {
     claudeFinding(claudeProgram(config)),
     Promise.all([storeFinding(config.home), workFinding(config.work), keyFinding(config.home)]),
   ]);
-  const trial = await trialFinding(config, has(interpreters, 'python3') ? 'python' : 'bash');
+  const isReady = places.every(({ state }) => state !== 'missing');
+  const trial = isReady ? await trialFinding(config, has(interpreters, 'python3') ? 'python' : 'bash') : noTrial;
   const report: Report = {
     version: packageVersion(),
     backend: config.backend,

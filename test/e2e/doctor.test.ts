@@ -64,14 +64,15 @@ test('people see marks, and what brings what is missing', () => {
 });
 
 test('a backend that cannot run is exit code 1, with the reason and what to do', () => {
-  const { status, stdout } = doctor(['--json'], { RUNYARD_WORK: '/proc/runyard' });
+  const file = join(places.home, 'file');
+  writeFileSync(file, '');
+  const { status, stdout } = doctor(['--json'], { RUNYARD_WORK: join(file, 'work') });
   const { ok, findings } = report.parse(JSON.parse(stdout));
+  const at = (wanted: string) => findings.find(({ subject }) => subject === wanted);
   expect({ ok, status }).toEqual({ ok: false, status: 1 });
-  expect(findings.find(({ subject }) => subject === 'work folder')).toMatchObject({
-    state: 'missing',
-    remedy: expect.stringContaining('RUNYARD_WORK'),
-  });
-  expect(findings.find(({ subject }) => subject === 'trial')?.state).toBe('missing');
+  expect(at('work folder')).toMatchObject({ state: 'missing', detail: `${file} cannot be written` });
+  expect(at('work folder')?.remedy).toContain('RUNYARD_WORK');
+  expect(at('trial')).toMatchObject({ state: 'missing', detail: 'not tried' });
 });
 
 test('credentials are told to be there, never what they are', () => {

@@ -41,7 +41,7 @@ export async function keyFinding(home: string): Promise<Finding> {
 }
 
 async function folderFinding(subject: string, path: string, variable: string): Promise<Finding> {
-  const existing = await nearestFolder(path);
+  const existing = await nearestThere(path);
   const elsewhere = `set ${variable} to a folder that can be written`;
   if (!(await isWritable(existing)))
     return { subject, state: 'missing', detail: `${existing} cannot be written`, remedy: elsewhere };
@@ -69,9 +69,9 @@ async function isWritable(folder: string): Promise<boolean> {
   }
 }
 
-/** The folder itself or the one above it that is there. */
-async function nearestFolder(path: string): Promise<string> {
-  return (await statOf(path))?.isDirectory() === true || path === dirname(path) ? path : nearestFolder(dirname(path));
+/** The path itself or what is there of the way to it. */
+async function nearestThere(path: string): Promise<string> {
+  return path === dirname(path) || (await statOf(path)) !== undefined ? path : nearestThere(dirname(path));
 }
 
 async function statOf(path: string) {

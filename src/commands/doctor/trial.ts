@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type App, createApp } from '../../app.ts';
 import type { Config } from '../../config.ts';
-import { asRunyardError } from '../../contracts/errors.ts';
+import { asRunyardError, RunyardError } from '../../contracts/errors.ts';
 import type { Finding } from '../../contracts/sandbox.ts';
 import type { CodeSpec, RunResult } from '../../contracts/task.ts';
 import { silentLogger } from '../../lib/logger.ts';
@@ -16,6 +16,10 @@ const programs = {
 
 const timeoutSeconds = 30;
 const subject = 'trial';
+const mendFirst = 'mend what is marked above, then run the doctor again';
+
+/** Where something that every run needs is missing, a trial could only repeat it. */
+export const noTrial: Finding = { subject, state: 'missing', detail: 'not tried', remedy: mendFirst };
 
 /**
  * One true program through server, runner and wall, twice: the first time says what a cold start costs. Store and key
@@ -45,7 +49,10 @@ async function runOnce(app: App, language: keyof typeof programs): Promise<RunRe
   const signal = AbortSignal.timeout(timeoutSeconds * 2_000);
   const { status, results } = await tasks.wait(id, caller, { waitMs: timeoutSeconds * 2_000, signal });
   const [result] = results;
-  if (result === undefined) throw new Error(`the trial is still ${status} after ${timeoutSeconds * 2} s`);
+  if (result === undefined)
+    throw new RunyardError('timed_out', `The trial is still ${status} after ${timeoutSeconds * 2} s.`, {
+      hint: mendFirst,
+    });
   return result;
 }
 
@@ -78,7 +85,7 @@ function wentWell(language: keyof typeof programs, cold: Timed, warm: Timed): Fi
 
 async function failed({ status, error }: RunResult, home: string): Promise<Finding> {
   const detail = `${status}: ${error?.message ?? 'no reason was given'}${await lastWordsOfRunner(home)}`;
-  return { subject, state: 'missing', detail, remedy: 'mend what is marked above, then run the doctor again' };
+  return { subject, state: 'missing', detail, remedy: mendFirst };
 }
 
 const logLine = z.object({ msg: z.string(), error: z.object({ message: z.string() }).optional() });
