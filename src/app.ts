@@ -11,6 +11,7 @@ import { executable, findProgram } from './lib/find-program.ts';
 import type { Logger } from './lib/logger.ts';
 import { once } from './lib/once.ts';
 import { createLocalSeal } from './seal/local.ts';
+import { createCalls } from './server/calls.ts';
 import type { Face } from './server/face.ts';
 import { createFilesystemStore } from './store/filesystem.ts';
 import { createHints } from './tasks/hints.ts';
@@ -54,7 +55,7 @@ export function createApp(config: Config, log: Logger): App {
   const keeper = startKeeper(context);
   const services = { tasks, issues: issueTracker(config, log), modelEndpoint: config.model };
   return {
-    face: { tools, services, version: packageVersion(), log },
+    face: { tools, services, version: packageVersion(), log, calls: createCalls() },
     warm: () => warm(backend, log),
     async close() {
       await keeper.close();

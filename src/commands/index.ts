@@ -1,3 +1,4 @@
+import { RunyardError } from '../contracts/errors.ts';
 import { SettingsError } from '../lib/settings.ts';
 
 /** Resolves to the exit code of the process. */
@@ -28,10 +29,15 @@ export async function runCommand([name = '', ...flags]: readonly string[]): Prom
   try {
     return await (await load())(flags);
   } catch (error) {
-    if (!(error instanceof SettingsError)) throw error;
-    process.stderr.write(`runyard ${name}: ${error.message}\n`);
-    return 2;
+    if (error instanceof SettingsError) return refuse(name, error.message, 2);
+    if (error instanceof RunyardError) return refuse(name, `${error.message} ${error.hint}`, 1);
+    throw error;
   }
+}
+
+function refuse(name: string, sentence: string, exitCode: number): number {
+  process.stderr.write(`runyard ${name}: ${sentence}\n`);
+  return exitCode;
 }
 
 function printUsage(name: string): number {

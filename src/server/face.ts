@@ -1,5 +1,6 @@
 import type { Logger } from '../lib/logger.ts';
 import type { Tool, ToolServices } from '../tools/index.ts';
+import type { Calls } from './calls.ts';
 
 /** What every face is made of. */
 export interface Face {
@@ -8,4 +9,5 @@ export interface Face {
   /** Of the package. */
   readonly version: string;
   readonly log: Logger;
+  readonly calls: Calls;
 }

@@ -9,6 +9,7 @@ import type { Caller } from '../contracts/caller.ts';
 import { once } from '../lib/once.ts';
 import { describeTool } from '../tools/describe-tool.ts';
 import type { ToolAnswer } from '../tools/index.ts';
+import { callTool } from './call-tool.ts';
 import type { Face } from './face.ts';
 import { instructions } from './instructions.ts';
 import { startProgress } from './mcp-progress.ts';
@@ -38,13 +39,13 @@ export function createMcpFactory(face: Face, callerOf: (context: McpRequestConte
     );
     server.onerror = (error) => face.log.debug({ error }, 'A message of an MCP client could not be handled');
     server.setRequestHandler('tools/list', () => ({ tools: describe() }));
-    server.setRequestHandler('tools/call', ({ params }, ctx) => callTool(face, caller, params, ctx));
+    server.setRequestHandler('tools/call', ({ params }, ctx) => answerCall(face, caller, params, ctx));
     serveResources(server, face, caller);
     return server;
   };
 }
 
-async function callTool(
+async function answerCall(
   face: Face,
   caller: Caller,
   params: { name: string; arguments?: Record<string, unknown> | undefined },
@@ -54,8 +55,7 @@ async function callTool(
   if (tool === undefined) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool: ${params.name}`);
   const stopProgress = startProgress(tool, ctx, face.log);
   try {
-    const call = { caller, signal: ctx.mcpReq.signal };
-    return await renderAnswer(await tool.call(params.arguments ?? {}, call, face.services), face);
+    return await renderAnswer(await callTool(face, tool, params.arguments ?? {}, caller, ctx.mcpReq.signal), face);
   } catch (error) {
     return renderError(error, face);
   } finally {

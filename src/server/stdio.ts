@@ -9,7 +9,8 @@ const messageBytesMax = 32 * 1024 * 1024;
 export interface StdioServer {
   /** Resolves when the client has gone. */
   readonly ended: Promise<void>;
-  close(): Promise<void>;
+  /** Lets calls under way end, for `drainMs` at most. */
+  close(drainMs: number): Promise<void>;
 }
 
 /** Serves one MCP client on this process's stdin and stdout; nothing else is ever written there. */
@@ -28,5 +29,11 @@ export function serveOnStdio(face: Face, caller: Caller): StdioServer {
       onerror: (error) => face.log.warn({ error }, 'The MCP client sent something that is no message'),
     },
   );
-  return { ended, close: () => handle.close() };
+  return {
+    ended,
+    async close(drainMs) {
+      await face.calls.drain(drainMs);
+      await handle.close();
+    },
+  };
 }

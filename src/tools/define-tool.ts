@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Caller } from '../contracts/caller.ts';
+import { RunyardError } from '../contracts/errors.ts';
 import { invalidRequest } from './invalid-request.ts';
 
 /** Where the hints are wrong, a client asks too often or too seldom: all four are always said. */
@@ -54,6 +55,9 @@ export interface ToolAnswer {
   readonly pictures: () => Promise<readonly Image[]>;
 }
 
+/** An output_schema of 32 levels fits; what would exhaust the stack of a parser does not. */
+const nestingMax = 100;
+
 export function defineTool<I extends z.ZodObject, O extends z.ZodObject, Services>(
   definition: ToolDefinition<I, O, Services>,
 ): Tool<Services> {
@@ -66,6 +70,7 @@ export function defineTool<I extends z.ZodObject, O extends z.ZodObject, Service
     input,
     output,
     async call(raw, call, services) {
+      if (isDeeperThan(raw, nestingMax)) throw new RunyardError('invalid_request', 'input: is nested too deeply');
       const parsed = input.safeParse(raw);
       if (!parsed.success) throw invalidRequest(parsed.error, raw);
       const answer = output.parse(await handle(parsed.data, call, services));
@@ -76,4 +81,9 @@ export function defineTool<I extends z.ZodObject, O extends z.ZodObject, Service
       };
     },
   };
+}
+
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeperThan(inner, levels - 1));
 }

@@ -1,0 +1,173 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { toNodeHandler } from '@modelcontextprotocol/node';
+import { createMcpHandler, type McpRequestContext } from '@modelcontextprotocol/server';
+import { z } from 'zod';
+import type { Caller } from '../contracts/caller.ts';
+import { RunyardError } from '../contracts/errors.ts';
+import { limits } from '../contracts/limits.ts';
+import { SettingsError } from '../lib/settings.ts';
+import type { Authenticator } from './auth.ts';
+import { checkBrowserHeaders } from './browser-guard.ts';
+import type { Face } from './face.ts';
+import { HttpError } from './http-error.ts';
+import { createMcpFactory } from './mcp.ts';
+import { sendJson, sendProblem } from './problem.ts';
+import { reportError } from './report-error.ts';
+import { handleRest, methodNotAllowed, noSuchRoute } from './rest.ts';
+
+export interface HttpOptions {
+  readonly host: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  readonly auth: Authenticator;
+  /** The document at `/openapi.json`. */
+  readonly openApi: () => unknown;
+  /** How long calls under way may go on once the server is to end. */
+  readonly drainMs: number;
+}
+
+export interface HttpServer {
+  readonly url: string;
+  /** Stops accepting, lets calls end, then ends. */
+  close(): Promise<void>;
+}
+
+const headersTimeoutMs = 30_000;
+/** For the request to arrive whole; how long its answer takes is not limited here. */
+const requestTimeoutMs = 120_000;
+
+/** Serves MCP at `/mcp`, REST below `/v1/`, and the OpenAPI document. Throws SettingsError where it cannot listen. */
+export async function serveOnHttp(face: Face, options: HttpOptions): Promise<HttpServer> {
+  const mcp = mcpHandler(face);
+  const state = { ready: true };
+  const server = createServer({ headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs });
+  server.on('request', (request, response) => {
+    const exchange = { request, response, ...splitUrl(request.url ?? '/') };
+    answer(exchange, { face, options, mcp: mcp.handle, state }).catch((error: unknown) => fail(exchange, error, face));
+  });
+  await listen(server, options);
+  return {
+    url: urlOf(server, options.host),
+    async close() {
+      state.ready = false;
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      await face.calls.drain(options.drainMs);
+      await mcp.close();
+      server.closeIdleConnections();
+      setTimeout(() => server.closeAllConnections(), lastWordMs).unref();
+      await closed;
+    },
+  };
+}
+
+/** For answers that are on their way. */
+const lastWordMs = 500;
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+interface Serving {
+  readonly face: Face;
+  readonly options: HttpOptions;
+  readonly mcp: (exchange: Exchange, caller: Caller) => Promise<void>;
+  readonly state: { readonly ready: boolean };
+}
+
+async function answer(exchange: Exchange, { face, options, mcp, state }: Serving): Promise<void> {
+  const { request, response, path } = exchange;
+  checkBrowserHeaders(request.headers, options.host);
+  const open = openRoutes(path, options, state);
+  if (open !== undefined) {
+    if (request.method !== 'GET' && request.method !== 'HEAD') throw methodNotAllowed(exchange, ['GET']);
+    return sendJson(response, open.status, open.body);
+  }
+  if (path !== '/mcp' && !path.startsWith('/v1/')) throw noSuchRoute(exchange);
+  const caller = options.auth.callerOf(request.headers.authorization);
+  if (path === '/mcp') return mcp(exchange, caller);
+  return handleRest({ ...exchange, caller, gone: goneSignal(response) }, face);
+}
+
+/** What nobody needs a credential for. */
+function openRoutes(path: string, { openApi }: HttpOptions, { ready }: Serving['state']) {
+  if (path === '/healthz') return { status: 200, body: { status: 'ok' } };
+  if (path === '/readyz')
+    return ready ? { status: 200, body: { status: 'ready' } } : { status: 503, body: { status: 'stopping' } };
+  if (path === '/openapi.json') return { status: 200, body: openApi() };
+  return undefined;
+}
+
+function goneSignal(response: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  return gone.signal;
+}
+
+function fail({ request, response }: Exchange, thrown: unknown, { log }: Face): void {
+  const error = reportError(thrown, 'A request could not be answered', log);
+  if (response.headersSent) return void response.destroy();
+  if (!request.complete) letGo(request, response);
+  if (error instanceof HttpError && error.allow.length > 0) response.setHeader('Allow', error.allow.join(', '));
+  sendProblem(response, error, error instanceof HttpError ? error.status : error.httpStatus);
+}
+
+const leftoverMs = 2_000;
+
+/** A client that is still sending reads the answer only if what it sends is taken for a while. */
+function letGo(request: IncomingMessage, response: ServerResponse): void {
+  response.setHeader('Connection', 'close');
+  request.resume();
+  setTimeout(() => request.destroy(), leftoverMs).unref();
+}
+
+const authExtra = z.object({ owner: z.string() });
+
+function mcpHandler(face: Face) {
+  const onerror = (error: Error) => face.log.debug({ error }, 'An MCP request was refused');
+  const size = { maxRequestBodySize: limits.httpBodyBytesMax };
+  const handler = createMcpHandler(createMcpFactory(face, callerOfContext), { ...size, onerror });
+  const handle = toNodeHandler(handler, { ...size, onerror });
+  return {
+    /** The transport hands `auth` on to the factory; the credential itself stays here. */
+    handle({ request, response }: Exchange, { owner }: Caller) {
+      const auth = { token: '', clientId: owner, scopes: [], extra: { owner } };
+      const { method = 'GET', url = '/' } = request;
+      return handle(Object.assign(request, { method, url, auth }), response);
+    },
+    close: () => handler.close(),
+  };
+}
+
+function callerOfContext({ authInfo }: McpRequestContext): Caller {
+  const parsed = authExtra.safeParse(authInfo?.extra);
+  if (!parsed.success) throw new RunyardError('unauthorized');
+  return parsed.data;
+}
+
+/** The path as it was sent: nothing in it is resolved away. */
+function splitUrl(url: string): { path: string; query: URLSearchParams } {
+  const [path = '/', query = ''] = url.split(/\?(.*)/s);
+  return { path, query: new URLSearchParams(query) };
+}
+
+function listen(server: Server, { host, port }: HttpOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause) =>
+      reject(
+        new SettingsError(`--http (RUNYARD_HTTP): cannot listen on ${host}:${port} (${cause.message}).`, { cause }),
+      ),
+    );
+    server.listen(port, host, resolve);
+  });
+}
+
+function urlOf(server: Server, host: string): string {
+  const address: string | AddressInfo | null = server.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}

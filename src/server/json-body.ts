@@ -1,0 +1,38 @@
+import type { IncomingMessage } from 'node:http';
+import { RunyardError } from '../contracts/errors.ts';
+import { limits } from '../contracts/limits.ts';
+import { HttpError } from './http-error.ts';
+
+/** The JSON of a request's body; an empty object where there is none. Throws an error that names the body. */
+export async function readJsonBody(request: IncomingMessage): Promise<unknown> {
+  if (Number(request.headers['content-length'] ?? 0) > limits.httpBodyBytesMax) throw tooLarge();
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    bytes += chunk.length;
+    if (bytes > limits.httpBodyBytesMax) throw tooLarge();
+    chunks.push(chunk);
+  }
+  if (bytes === 0) return {};
+  checkContentType(request.headers['content-type']);
+  return parseJson(Buffer.concat(chunks));
+}
+
+/** A web page can send other types without being asked first. */
+function checkContentType(contentType: string | undefined): void {
+  if (contentType?.split(';')[0]?.trim().toLowerCase() === 'application/json') return;
+  throw new HttpError(415, 'body: must be application/json', 'Send the header "Content-Type: application/json".');
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new RunyardError('invalid_request', 'body: is not valid JSON', { cause });
+  }
+}
+
+function tooLarge(): HttpError {
+  const mebibytes = limits.httpBodyBytesMax / 1024 / 1024;
+  return new HttpError(413, `body: is larger than ${mebibytes} MiB`, 'Send less: inline files hold 8 MiB in all.');
+}
