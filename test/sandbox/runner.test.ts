@@ -1,0 +1,170 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { arch } from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { closeInheritedDescriptors } from '../../src/sandbox/bubblewrap/inherited.ts';
+import { describeWall, newWorkFolder } from './bench.ts';
+import { until } from './harness.ts';
+import { allPids, cmdlineOf, namespaceOf, pidsInNamespace, pidsWithMarker } from './host-view.ts';
+import { hunter } from './programs.ts';
+
+const child = new URL('child.ts', import.meta.url).pathname;
+const found = z.record(z.string(), z.string());
+const newCanary = () => `runyard-canary-${randomBytes(16).toString('hex')}`;
+
+interface Runner {
+  readonly process: ChildProcess;
+  output(): string;
+  readonly ended: Promise<{ code: number | null; stdout: string; stderr: string }>;
+}
+
+describeWall('the runner beside the wall', () => {
+  const state = { workDir: '', folder: '' };
+  const running: ChildProcess[] = [];
+
+  beforeAll(() => {
+    closeInheritedDescriptors();
+    state.workDir = newWorkFolder();
+    state.folder = mkdtempSync(join(tmpdir(), 'runyard-battery-'));
+  });
+  afterAll(() => {
+    for (const one of running) one.kill('SIGKILL');
+    for (const folder of [state.workDir, state.folder]) rmSync(folder, { recursive: true, force: true });
+  });
+
+  function startRunner(
+    prefix: readonly string[],
+    attempt: { argv?: readonly string[] } & object,
+    memory: string,
+    env = {},
+  ) {
+    const files = 'files' in attempt && Array.isArray(attempt.files) ? attempt.files : [];
+    const request = {
+      workDir: state.workDir,
+      argv: attempt.argv,
+      files: files.map(({ path, content }) => ({ path, content: content.toString('base64') })),
+      closesInherited: !prefix.includes('keeps-inherited'),
+    };
+    const [command = '', ...args] = [...prefix, process.execPath, child, JSON.stringify(request)];
+    const started = spawn(command, args, { env: { PATH: '/usr/bin:/bin', ...env }, stdio: 'pipe' });
+    running.push(started);
+    started.stdin.end(memory);
+    return following(started);
+  }
+
+  test('W3: nothing of the runner’s environment, memory, arguments or open files is within reach', async () => {
+    const canaries = { environment: newCanary(), memory: newCanary(), file: newCanary() };
+    const path = join(state.folder, 'secret');
+    writeFileSync(path, canaries.file);
+    const own = newCanary();
+    const { argv = [], files = [] } = hunter([]);
+    const prefix = ['/bin/bash', '--norc', '-c', `exec 99<${path}; exec "$@"`, 'bash'];
+    const attempt = { argv, files: [...files, { path: 'mine', content: Buffer.from(own) }] };
+    const { code, stdout, stderr } = await startRunner(prefix, attempt, canaries.memory, {
+      SECRET: canaries.environment,
+    }).ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(Object.keys(found.parse(JSON.parse(lastLine(stdout))))).toEqual([own]);
+  });
+
+  test('W3: a runner that keeps what it inherited gets no wall, and the program does not run', async () => {
+    const path = join(state.folder, 'secret');
+    writeFileSync(path, newCanary());
+    const prefix = ['/bin/bash', '--norc', '-c', `exec 99<${path}; exec "$@"`, 'keeps-inherited'];
+    const { code, stdout, stderr } = await startRunner(prefix, { argv: ['/bin/echo', 'it ran'] }, '').ended;
+    expect(stdout).toBe('entering\n');
+    expect(stderr).toContain('descriptor 99');
+    expect(code).toBe(3);
+  });
+
+  test('W4: a key in the session keyring of the caller is found by the caller’s programs and by none in the wall', async () => {
+    const canary = newCanary();
+    const numbers = arch === 'arm64' ? { add: 217, keyctl: 219 } : { add: 248, keyctl: 250 };
+    const keeper = `
+import ctypes, os, sys
+call = ctypes.CDLL(None).syscall
+assert call(${numbers.keyctl}, 1, None) > 0
+key = call(${numbers.add}, b'user', b'runyard-battery', b'${canary}', ${canary.length}, -3)
+assert key > 0 and call(${numbers.keyctl}, 5, key, 0x3f3f3f3f) == 0
+os.execv(sys.argv[1], sys.argv[1:])`;
+    const thief = `
+import ctypes
+call = ctypes.CDLL(None, use_errno=True).syscall
+buffer = ctypes.create_string_buffer(4096)
+found = []
+for ring in (-1, -2, -3, -4, -5):
+    key = call(${numbers.keyctl}, 10, ring, b'user', b'runyard-battery', 0)
+    if key > 0 and call(${numbers.keyctl}, 11, key, buffer, 4096, 0) > 0: found.append(buffer.value.decode())
+print(found, 'runyard-battery' in open('/proc/keys').read() if __import__('os').access('/proc/keys', 4) else False, flush=True)`;
+    const inherits = ['/usr/bin/python3', '-c', keeper];
+    const control = following(
+      spawn(inherits[0] ?? '', [...inherits.slice(1), '/usr/bin/python3', '-c', thief], { stdio: 'pipe' }),
+    );
+    expect((await control.ended).stdout).toContain(canary);
+    const { code, stdout } = await startRunner(inherits, { argv: ['/usr/bin/python3', '-c', thief] }, '').ended;
+    expect(code).toBe(0);
+    expect(lastLine(stdout)).toBe('[] False');
+  });
+
+  test('W6: a runner that is killed takes everything in its walls with it', async () => {
+    const marker = `runyard-orphan-${randomBytes(8).toString('hex')}`;
+    const stubborn = `
+import os, signal, sys, time
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT): signal.signal(number, signal.SIG_IGN)
+for _ in range(5):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0: time.sleep(60)
+        os._exit(0)
+print('ready', flush=True)
+time.sleep(60)`;
+    const runner = startRunner([], { argv: ['/usr/bin/python3', '-c', stubborn, marker] }, '');
+    await until(() => runner.output().includes('ready'));
+    const inside = pidsWithMarker(marker).find((pid) => namespaceOf(pid, 'pid') !== namespaceOf(process.pid, 'pid'));
+    const namespace = namespaceOf(inside ?? -1, 'pid') ?? '';
+    expect(pidsInNamespace(namespace).length).toBeGreaterThanOrEqual(7);
+    runner.process.kill('SIGKILL');
+    await runner.ended;
+    await until(
+      () => pidsInNamespace(namespace).length === 0 && pidsWithMarker(marker).length === 0,
+      AbortSignal.timeout(2_000),
+    );
+  });
+
+  test('W6: a runner killed at any moment of the start leaves no program behind', async () => {
+    const marker = `runyard-orphan-${randomBytes(8).toString('hex')}`;
+    const waitsMs = Array.from({ length: 6 }, (_, index) => 10 * index);
+    const killed = waitsMs.map(async (waitMs) => {
+      const runner = startRunner([], { argv: ['/bin/sleep', '61', marker] }, '');
+      await until(() => runner.output().includes('entering'));
+      await sleep(waitMs);
+      runner.process.kill('SIGKILL');
+      await runner.ended;
+    });
+    await Promise.all(killed);
+    const left = () =>
+      allPids().filter((pid) => cmdlineOf(pid).includes(marker) && cmdlineOf(pid).startsWith('/bin/sleep'));
+    await until(() => left().length === 0, AbortSignal.timeout(1_000));
+  });
+});
+
+const lastLine = (text: string) => text.trimEnd().split('\n').at(-1) ?? '';
+
+function following(process: ChildProcess): Runner {
+  const text = { stdout: '', stderr: '' };
+  process.stdout?.on('data', (chunk) => {
+    text.stdout += chunk;
+  });
+  process.stderr?.on('data', (chunk) => {
+    text.stderr += chunk;
+  });
+  const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
+    process.once('close', (code) => resolve({ code, ...text }));
+  });
+  return { process, output: () => text.stdout, ended };
+}
