@@ -32,7 +32,7 @@ async function main(): Promise<void> {
     sandbox,
     openGateway: (options: GatewayOptions) => openGateway(options, environment.RUNYARD_PRICES),
     handle: { ...processIdentity(process.pid)! },
-    tell: (hint: RunnerHint) => process.connected && process.send?.(hint),
+    tell,
     log,
     slots,
     onIdle: () => endIfAlone(),
@@ -44,6 +44,7 @@ async function main(): Promise<void> {
   };
 
   const end = async (exitCode: number) => {
+    await work.stopAll();
     await sandbox.close();
     await store.close();
     process.exit(exitCode);
@@ -57,9 +58,14 @@ async function main(): Promise<void> {
   });
   process.on('disconnect', endIfAlone);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => void work.stopAll().then(() => end(143)));
+    process.on(signal, () => void end(143));
   }
   sandbox.warm();
+}
+
+/** A hint that nobody hears any more is no loss: the truth is in the store. */
+function tell(hint: RunnerHint): void {
+  if (process.connected) process.send?.(hint, undefined, undefined, () => {});
 }
 
 /** Loaded by the first task that needs a door. */

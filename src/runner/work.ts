@@ -28,11 +28,16 @@ export function createWork(options: WorkOptions): Work {
   const queue = createQueue(options.slots, () => onIdle());
   const known = new Map<TaskId, Set<AbortController>>();
   let stopping = false;
+  /** Calls that were heard and have not become runs yet. */
+  let looking = 0;
   let watch: NodeJS.Timeout | undefined;
 
   const drained: (() => void)[] = [];
 
+  const isIdle = () => queue.idle && looking === 0;
+
   const onIdle = () => {
+    if (!isIdle()) return;
     clearInterval(watch);
     watch = undefined;
     for (const resolve of drained.splice(0)) resolve();
@@ -70,12 +75,22 @@ export function createWork(options: WorkOptions): Work {
     }
   };
 
+  const look = async (id: TaskId) => {
+    if (known.has(id)) return stopIfCancelled(id);
+    const task = await readTask(id);
+    if (task === undefined) log.warn({ task: id }, 'was called for a task that is not in the store');
+    else if (!known.has(id) && !stopping) take(task);
+  };
+
   return {
     async look(id) {
-      if (known.has(id)) return stopIfCancelled(id);
-      const task = await readTask(id);
-      if (task === undefined) log.warn({ task: id }, 'was called for a task that is not in the store');
-      else if (!known.has(id) && !stopping) take(task);
+      looking++;
+      try {
+        await look(id);
+      } finally {
+        looking--;
+        onIdle();
+      }
     },
     async stopAll() {
       stopping = true;
@@ -83,10 +98,10 @@ export function createWork(options: WorkOptions): Work {
         await stopIfCancelled(id);
         for (const stop of known.get(id) ?? []) stop.abort('stopped' satisfies KillReason);
       }
-      if (!queue.idle) await new Promise<void>((resolve) => drained.push(resolve));
+      if (!isIdle()) await new Promise<void>((resolve) => drained.push(resolve));
     },
     get idle() {
-      return queue.idle;
+      return isIdle();
     },
   };
 }
