@@ -1,6 +1,7 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { RunyardError } from '../../contracts/errors.ts';
 import type { Collected, CollectOptions } from '../../contracts/sandbox.ts';
+import { untilAborted } from '../../lib/until-aborted.ts';
 import { programPath } from './arguments.ts';
 import { buildWall, type StandingWall } from './build.ts';
 import type { Foundation } from './foundation.ts';
@@ -25,10 +26,7 @@ export async function pack(slot: Slot, foundation: Foundation, options: CollectO
   const wall = await buildPackingWall(slot, foundation, options.select === undefined ? 'output' : 'workspace');
   signal.addEventListener('abort', wall.kill);
   try {
-    return await carryOut(wall, slot, options);
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
+    return await untilAborted(carryOut(wall, slot, { ...options, signal }), signal);
   } finally {
     signal.removeEventListener('abort', wall.kill);
     await endWall(wall);
@@ -55,7 +53,7 @@ async function buildPackingWall(
 ): Promise<StandingWall> {
   await Promise.all([slot.stdinFile.truncate(), slot.programFile.truncate()]);
   const steps = [
-    { name: 'list', argv: listCommand(scope) },
+    { name: 'list', argv: listCommand(scope), mayFail: true as const },
     { name: 'pack', argv: [...tarCommand, '--verbatim-files-from', '-T', '-', '-f', '-'] },
   ];
   await slot.programFile.write(programScript({ steps, env: {} }, packLimits), 0);
@@ -84,7 +82,7 @@ async function carryOut(wall: StandingWall, slot: Slot, options: CollectOptions)
   const { chosen, skipped } = chooseFitting(wanted, options);
   if (chosen.length === 0) return { files: 0, skipped: skipped + listing.notKept() };
   await slot.stdinFile.write(Buffer.concat(chosen.flatMap(({ name }) => [name, Buffer.of(0)])), 0);
-  const unpacking = await unpack(options.onFile);
+  const unpacking = await unpack(options);
   sink.take = unpacking.push;
   wall.handshake.send(words.next);
   const files = await Promise.race([wall.stdout.ended.then(unpacking.end), unpacking.failed]);

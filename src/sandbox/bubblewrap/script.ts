@@ -13,19 +13,26 @@ export interface ProcessLimits {
   readonly processes?: number;
 }
 
+export interface ScriptedProgram extends Pick<Program, 'env'> {
+  /** `mayFail`: the next step begins whatever this one exits with. */
+  readonly steps: readonly (Step & { readonly mayFail?: true })[];
+}
+
 const { handshake, stderr } = descriptors;
 
 /**
  * The program as init's shell reads it. One compound command: a text cut off anywhere is a syntax error and runs
  * nothing. Throws `invalid_request` where a value holds a NUL, which no process can be given.
  */
-export function programScript(program: Pick<Program, 'steps' | 'env'>, limits: ProcessLimits): string {
+export function programScript(program: ScriptedProgram, limits: ProcessLimits): string {
   const { plain, odd } = sortVariables(program.env);
   const last = program.steps.length - 1;
   const steps = program.steps.map((step, index) => {
-    const command = `${[...odd, ...commandOf(step)].map(quote).join(' ')} 2>&${stderr} ${handshake}>&- ${stderr}>&-`;
-    if (index === last) return `${command}\nexit $?`;
-    return `${command} </dev/null || exit $?\necho ${words.stepEnded} >&${handshake}\nread -r next <&${handshake} || exit 125`;
+    const quoted = [...odd, ...commandOf(step)].map(quote).join(' ');
+    // Redirected in the subshell alone: what init itself says of a killed program stays out of the program's output.
+    const command = (stdin: string) => `(exec ${quoted} ${stdin}2>&${stderr} ${handshake}>&- ${stderr}>&-)`;
+    if (index === last) return `${command('')}\nexit $?`;
+    return `${command('</dev/null ')} || ${step.mayFail ? ':' : 'exit $?'}\necho ${words.stepEnded} >&${handshake}\nread -r next <&${handshake} || exit 125`;
   });
   return ['{', ...limitLines(limits), `echo ${words.started} >&${handshake}`, ...plain, ...steps, '}', ''].join('\n');
 }

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { RunyardError } from '../../contracts/errors.ts';
 import type { CollectedFile, CollectOptions } from '../../contracts/sandbox.ts';
 import { nameAsText } from './file-name.ts';
@@ -12,7 +11,7 @@ export interface Unpacking {
   readonly failed: Promise<never>;
 }
 
-export async function unpack(onFile: CollectOptions['onFile']): Promise<Unpacking> {
+export async function unpack({ onFile, signal }: Pick<CollectOptions, 'onFile' | 'signal'>): Promise<Unpacking> {
   // Imported at the first artifact, for the memory of a runner that has none.
   const { extract } = await import('tar-stream');
   const reader = extract(extractOptions);
@@ -36,10 +35,16 @@ export async function unpack(onFile: CollectOptions['onFile']): Promise<Unpackin
   const files = handOver();
   const failed = new Promise<never>((_, reject) => files.catch((error) => reject(inOurWords(error))));
   failed.catch(() => reader.destroy());
+  signal.addEventListener('abort', () => reader.destroy(), { once: true });
+  const held: { release: () => void } = { release: () => undefined };
+  for (const event of ['drain', 'close'] as const) reader.on(event, () => held.release());
   return {
     push: (chunk) => {
       if (reader.write(chunk)) return;
-      return Promise.race([once(reader, 'drain'), once(reader, 'close')]).then(() => undefined);
+      return new Promise((resolve) => {
+        held.release = resolve;
+        if (reader.destroyed) resolve();
+      });
     },
     end: () => {
       reader.end(null);
