@@ -5,6 +5,10 @@ export interface LineSplitter {
   push(chunk: Buffer): void;
   /** Hands over what has no newline yet. */
   flush(): void;
+  /** Does so only where nothing came for `idleMs`, or the line began `ageMs` ago: most lines come in pieces. */
+  flushStale(idleMs: number, ageMs: number): void;
+  /** Whether something has no newline yet. */
+  readonly holds: boolean;
 }
 
 /**
@@ -17,6 +21,8 @@ export function createLineSplitter(
 ): LineSplitter {
   const decoder = new StringDecoder('utf8');
   let rest = '';
+  let restBeganAt = 0;
+  let restGrewAt = 0;
 
   const handOverLongPieces = () => {
     while (rest.length > maxLineChars) {
@@ -25,9 +31,16 @@ export function createLineSplitter(
     }
   };
 
+  const flush = () => {
+    if (rest !== '') onLine(rest, true);
+    rest = '';
+  };
+
   return {
     push(chunk) {
       const text = decoder.write(chunk);
+      restGrewAt = Date.now();
+      if (rest === '' || text.includes('\n')) restBeganAt = restGrewAt;
       const lastNewline = text.lastIndexOf('\n');
       if (lastNewline === -1) {
         rest += text;
@@ -44,10 +57,13 @@ export function createLineSplitter(
       }
       handOverLongPieces();
     },
-    flush() {
-      if (rest === '') return;
-      onLine(rest, true);
-      rest = '';
+    flush,
+    flushStale(idleMs, ageMs) {
+      const now = Date.now();
+      if (now - restGrewAt >= idleMs || now - restBeganAt >= ageMs) flush();
+    },
+    get holds() {
+      return rest !== '';
     },
   };
 }

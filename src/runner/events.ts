@@ -30,6 +30,10 @@ export interface EventLogOptions {
 /** Long lines are cut into pieces: a reader pages by lines, and one line must fit its page. */
 const maxLineChars = 8 * 1024;
 
+/** Programs write a line in pieces; one that rests, such as a prompt, is shown as it is. */
+const pieceIdleMs = 100;
+const pieceAgeMs = 1000;
+
 /**
  * Lines reach the store within `limits.eventFlushMs` or `limits.eventFlushBytes`, the first at once. What the store
  * refuses is lost to the log, and `close` says so; the run itself goes on.
@@ -60,12 +64,14 @@ export function createEventLog({ store, task, run, onFlushed }: EventLogOptions)
     waitingBytes += bytes;
     totalBytes += bytes;
     if (seq === 1 || waitingBytes >= limits.eventFlushBytes) flush();
-    else timer ??= setTimeout(flushPieces, limits.eventFlushMs);
+    else timer ??= setTimeout(flushDue, limits.eventFlushMs);
   };
 
-  const flushPieces = () => {
-    for (const splitter of splitters.values()) splitter.flush();
+  /** A piece that still grows is left for the next time. */
+  const flushDue = () => {
+    for (const splitter of splitters.values()) splitter.flushStale(pieceIdleMs, pieceAgeMs);
     flush();
+    if ([...splitters.values()].some((splitter) => splitter.holds)) timer = setTimeout(flushDue, limits.eventFlushMs);
   };
 
   const flush = () => {
@@ -99,7 +105,7 @@ export function createEventLog({ store, task, run, onFlushed }: EventLogOptions)
   return {
     text(stream, chunk) {
       splitterOf(stream).push(chunk);
-      timer ??= setTimeout(flushPieces, limits.eventFlushMs);
+      timer ??= setTimeout(flushDue, limits.eventFlushMs);
     },
     data: (stream, data) => add(stream, { data }),
     note: (stream, text) => add(stream, { text }),
@@ -107,8 +113,8 @@ export function createEventLog({ store, task, run, onFlushed }: EventLogOptions)
       return full;
     },
     async close() {
-      flushPieces();
-      clearTimeout(timer);
+      for (const splitter of splitters.values()) splitter.flush();
+      flush();
       await writing;
       if (failure !== undefined) throw failure;
     },

@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, expect, test } from 'vitest';
+import { createHome, filesHolding, serve } from './served.ts';
+
+/** A sweep of every byte that Runyard wrote, for everything private that was handed in. */
+
+const { home, remove } = createHome();
+afterAll(remove);
+
+const mark = () => randomBytes(12).toString('hex');
+const handedIn = {
+  modelKey: `sk-ant-${mark()}`,
+  githubToken: `ghp_${mark()}`,
+  env: mark(),
+  stdin: mark(),
+  argument: mark(),
+  file: mark(),
+  code: mark(),
+};
+
+const input = {
+  language: 'bash',
+  code: `: ${handedIn.code}\nfor second in 1 2 3; do sleep 0.5; done\necho "$TOKEN" | wc -c`,
+  env: { TOKEN: handedIn.env },
+  stdin: handedIn.stdin,
+  args: [handedIn.argument],
+  files: [{ path: 'private.txt', content: handedIn.file }],
+};
+
+function found(folder: string): Record<string, string[]> {
+  const hits = Object.entries(handedIn).map(([name, text]) => [name, filesHolding(folder, text)] as const);
+  return Object.fromEntries(hits.filter(([, files]) => files.length > 0));
+}
+
+test('nothing that was handed in lies readable in store or log, while the task runs and after it; nothing at all in the workspaces after it', async () => {
+  const served = await serve(home, {
+    ANTHROPIC_API_KEY: handedIn.modelKey,
+    GITHUB_TOKEN: handedIn.githubToken,
+    GITHUB_API_URL: 'http://127.0.0.1:9',
+  });
+  const { task_id: taskId } = await served.call('execute_code', { ...input, idempotency_key: mark(), wait_seconds: 1 });
+  expect(found(`${home}/store`)).toEqual({});
+  const logs = await served.call('get_task_logs', { task_id: taskId, wait_seconds: 20 });
+  expect(logs).toMatchObject({ status: 'succeeded', result: { stdout: '25\n' } });
+  for (const text of Object.values(handedIn)) expect(JSON.stringify(logs)).not.toContain(text);
+  const refusal = await served.refusal('github_create_issue', { repo: 'a/b', title: 't', body: 'b' });
+  expect(refusal).not.toContain(handedIn.githubToken);
+  await expect.poll(() => found(home), { timeout: 5000 }).toEqual({});
+  await served.close();
+});
+
+test('what a request with bad fields held is not kept either', async () => {
+  const served = await serve(home);
+  const refusal = await served.refusal('execute_code', { ...input, language: 'cobol' });
+  for (const text of Object.values(handedIn)) expect(refusal).not.toContain(text);
+  await served.close();
+  expect(found(home)).toEqual({});
+});

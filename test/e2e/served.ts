@@ -1,0 +1,94 @@
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Client } from '@modelcontextprotocol/client';
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { z } from 'zod';
+
+const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+
+const toolAnswer = z.object({
+  content: z.array(z.looseObject({ type: z.string(), text: z.string().optional() })),
+  structuredContent: z.record(z.string(), z.json()).optional(),
+  isError: z.boolean().optional(),
+});
+
+/** The built bin, spawned, with the official client on its stdio. */
+export interface Served {
+  readonly client: Client;
+  readonly pid: number;
+  /** The structured content of a call that must succeed. */
+  call(tool: string, input: Record<string, unknown>): Promise<Record<string, z.core.util.JSONType>>;
+  /** The text of a call that must be refused. */
+  refusal(tool: string, input: Record<string, unknown>): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** A folder for the homes of servers, gone with everything in it at the end. */
+export function createHome(): { readonly home: string; remove(): void } {
+  const home = mkdtempSync(join(tmpdir(), 'runyard-served-'));
+  chmodSync(home, 0o711);
+  return { home, remove: () => rmSync(home, { recursive: true, force: true, maxRetries: 30, retryDelay: 100 }) };
+}
+
+export async function serve(home: string, env: Record<string, string> = {}): Promise<Served> {
+  const transport = new StdioClientTransport({
+    command: process.execPath,
+    args: [main, 'serve'],
+    env: { PATH: process.env.PATH ?? '', HOME: home, RUNYARD_HOME: home, RUNYARD_WORK: join(home, 'work'), ...env },
+    stderr: 'ignore',
+  });
+  const client = new Client({ name: 'runyard-test', version: '1' }, { versionNegotiation: { mode: 'auto' } });
+  await client.connect(transport);
+  const raw = async (tool: string, input: Record<string, unknown>) =>
+    toolAnswer.parse(await client.callTool({ name: tool, arguments: input }, { timeout: 120_000 }));
+  return {
+    client,
+    pid: transport.pid!,
+    async call(tool, input) {
+      const answer = await raw(tool, input);
+      if (answer.isError === true) throw new Error(answer.content[0]?.text);
+      return answer.structuredContent!;
+    },
+    async refusal(tool, input) {
+      const answer = await raw(tool, input);
+      if (answer.isError !== true)
+        throw new Error(`${tool} was not refused: ${JSON.stringify(answer.structuredContent)}`);
+      return answer.content[0]!.text!;
+    },
+    close: () => client.close(),
+  };
+}
+
+const page = z.looseObject({
+  status: z.string(),
+  lines: z.array(z.looseObject({ text: z.string().optional(), partial: z.boolean().optional() })),
+  next_cursor: z.string(),
+  total_lines: z.number(),
+});
+
+/** All lines of a task, page by page, waiting for its end. */
+export async function wholeLog(served: Served, taskId: string): Promise<{ lines: string[]; status: string }> {
+  const lines: string[] = [];
+  for (let cursor = 'start'; ; ) {
+    const {
+      status,
+      lines: more,
+      next_cursor,
+    } = page.parse(await served.call('get_task_logs', { task_id: taskId, cursor, wait_seconds: 20, limit: 1000 }));
+    lines.push(...more.map((line) => line.text ?? ''));
+    if (more.length === 0 && status !== 'running' && status !== 'queued') return { lines, status };
+    cursor = next_cursor;
+  }
+}
+
+/** Every file below the folder whose name or bytes hold the text. */
+export function filesHolding(folder: string, text: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    const named = entry.name.includes(text) ? [path] : [];
+    if (entry.isDirectory()) return [...named, ...filesHolding(path, text)];
+    return entry.isFile() && readFileSync(path).includes(text) ? [path] : named;
+  });
+}
