@@ -18,7 +18,7 @@ const objectSchema = z.object({ type: z.literal('object') }).catchall(z.json());
 /** JSON Schema 2020-12 that is also valid draft-07. */
 export function jsonSchemaOf(schema: z.ZodObject, io: 'input' | 'output') {
   const { $schema, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any', override: compact });
-  return objectSchema.parse(rest);
+  return objectSchema.parse(withoutTypeLists(rest));
 }
 
 /** Says less where that changes nothing: fewer tokens for every client, and outputs may grow without breaking one. */
@@ -27,15 +27,19 @@ function compact({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodType; jsonSc
   const { def } = zodSchema._zod;
   if (def.type === 'object' && !('catchall' in def && def.catchall !== undefined))
     delete jsonSchema.additionalProperties;
-  if (Array.isArray(jsonSchema.type)) anyOfTypes(jsonSchema);
   if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
 }
 
-/** Some clients read no list of types. */
-function anyOfTypes(jsonSchema: z.core.JSONSchema.BaseSchema): void {
-  const types: unknown = jsonSchema.type;
-  if (!Array.isArray(types)) return;
-  delete jsonSchema.type;
-  jsonSchema.anyOf = types.map((type) => ({ type }));
+/** Some clients read no list of types: each becomes an alternative. */
+function withoutTypeLists(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutTypeLists);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) =>
+      key === 'type' && Array.isArray(inner)
+        ? ['anyOf', inner.map((type) => ({ type }))]
+        : [key, withoutTypeLists(inner)],
+    ),
+  );
 }

@@ -14,8 +14,9 @@ export function invalidRequest(error: z.ZodError, input: unknown): RunyardError 
 function sentenceOf(issue: z.core.$ZodIssue, input: unknown): string {
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => `${pathOf([...issue.path, key])}: unknown field`).join('; ');
-  if (issue.code === 'invalid_type' && valueAt(input, issue.path) === undefined)
-    return `${pathOf(issue.path)}: is required`;
+  const missing = valueAt(input, issue.path) === undefined;
+  if (missing && issue.code === 'invalid_type') return `${pathOf(issue.path)}: is required`;
+  if (missing && issue.code === 'invalid_value') return `${pathOf(issue.path)}: is required, ${plain(issue.message)}`;
   return `${pathOf(issue.path)}: ${plain(issue.message)}`;
 }
 

@@ -25,7 +25,7 @@ const input = z.strictObject({
   disallowed_tools: toolNames.optional().describe('Such as "Bash" or "Bash(rm *)"'),
   permission_mode: permissionMode.default('bypassPermissions'),
   max_turns: z.int().min(1).max(10_000).optional(),
-  output_schema: z.record(z.string(), z.json()).optional().describe('JSON Schema of structured_output'),
+  output_schema: z.record(z.string(), z.unknown()).optional().describe('JSON Schema of structured_output'),
   files,
   env: envField,
   setup_commands: shellCommands.default([]).describe('Bash lines, run before Claude'),
@@ -69,6 +69,8 @@ function usable(endpoint: ModelEndpoint | undefined): ModelEndpoint {
   );
 }
 
+const jsonObject = z.record(z.string(), z.json());
+
 function taskOf(fields: Fields, endpoint: ModelEndpoint) {
   return {
     spec: {
@@ -82,7 +84,7 @@ function taskOf(fields: Fields, endpoint: ModelEndpoint) {
       disallowedTools: fields.disallowed_tools,
       permissionMode: fields.permission_mode,
       maxTurns: fields.max_turns,
-      outputSchema: fields.output_schema,
+      outputSchema: jsonObject.optional().parse(fields.output_schema),
       files: fields.files,
       env: fields.env,
       setupCommands: fields.setup_commands,
