@@ -1,6 +1,8 @@
+import { createServer } from 'node:http';
+import type { Server, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import type { Sandbox } from '../../src/contracts/sandbox.ts';
+import { type Sandbox, wallPaths } from '../../src/contracts/sandbox.ts';
 import { collectFrom, runIn } from './sandbox-harness.ts';
 
 /** How walls end, keep apart, and what they leave: the same on every technology. */
@@ -74,6 +76,59 @@ print(len([p for p in os.listdir('/proc') if p.isdigit()]))`;
       stop.resolve();
       await first;
       expect(stdout).toBe('[False, False, False]\n[False, False]\n2\n');
+    });
+  });
+
+  describe(`${name}: the door`, () => {
+    const request = `
+import urllib.request, socket
+print(urllib.request.urlopen('http://127.0.0.1:${wallPaths.doorPort}/hello').read().decode())
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+try: s.bind(('127.0.0.1', ${wallPaths.doorPort})); s.listen()
+except OSError as e: print(e.errno)`;
+
+    test('hands what connects inside to the observer, and cannot be imitated', async () => {
+      const told: string[] = [];
+      const http = createServer((asked, answer) => answer.end(`you asked for ${asked.url}`));
+      const { stdout, stderr, end } = await runIn(sandbox(), {
+        door: true,
+        python: request,
+        observer: {
+          door: (server) => {
+            told.push('door');
+            server.on('connection', (connection) => http.emit('connection', connection));
+          },
+          stepStarted: () => void told.push('step'),
+        },
+      });
+      expect({ stdout, stderr }).toEqual({ stdout: 'you asked for /hello\n98\n', stderr: '' });
+      expect(end).toMatchObject({ cause: 'exited', exitCode: 0 });
+      expect(told).toEqual(['door', 'step']);
+    });
+
+    test('leaves nothing open after the wall, whoever still holds a connection', async () => {
+      const servers: Server[] = [];
+      const held = Promise.withResolvers<Socket>();
+      await runIn(sandbox(), {
+        door: true,
+        python: `import socket, time\ns = socket.create_connection(('127.0.0.1', ${wallPaths.doorPort}))\ntime.sleep(600)`,
+        observer: {
+          door: (server) => {
+            servers.push(server);
+            server.once('connection', held.resolve);
+          },
+        },
+        meanwhile: (running) => void held.promise.then(() => running.kill('stopped')),
+      });
+      const connection = await held.promise;
+      expect([servers[0]?.listening, connection.destroyed]).toEqual([false, true]);
+    });
+
+    test('is not there where none was asked for', async () => {
+      const { stdout } = await runIn(sandbox(), {
+        python: `import socket\ntry: socket.create_connection(('127.0.0.1', ${wallPaths.doorPort}))\nexcept OSError as e: print(e.errno)`,
+      });
+      expect(stdout).toBe('111\n');
     });
   });
 

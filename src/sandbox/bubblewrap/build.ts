@@ -3,8 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { RunyardError } from '../../contracts/errors.ts';
 import { descriptors, type Mounts, wallArguments } from './arguments.ts';
-import { type Bwrap, pipeOf, spawnBwrap } from './bwrap.ts';
+import { type Bwrap, type BwrapOptions, pipeOf, spawnBwrap } from './bwrap.ts';
 import { checkWall } from './checks.ts';
+import { type Door, doorOf } from './door.ts';
 import { type Handshake, handshakeOver } from './handshake.ts';
 import { words } from './init.ts';
 import { bwrapFailure, bwrapMissing } from './messages.ts';
@@ -16,6 +17,7 @@ import { killIfThere, sweep } from './sweep.ts';
 export interface StandingWall {
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
+  readonly door: Door | undefined;
   readonly handshake: Handshake;
   /** bwrap's exit code, null where bwrap itself was killed. Its end proves that everything inside has ended. */
   readonly exited: Promise<number | null>;
@@ -24,10 +26,7 @@ export interface StandingWall {
   kill(): void;
 }
 
-export interface Blueprint {
-  /** Paths of bwrap and of the system call filter. */
-  readonly bwrap: string;
-  readonly seccomp: string;
+export interface Blueprint extends BwrapOptions {
   readonly mounts: Mounts;
   /** Called with bwrap's pid before anything is built, so that all of it counts for the wall's limits. */
   readonly beforeBuilding: (pid: number) => Promise<void>;
@@ -46,15 +45,23 @@ export async function buildWall(slot: Slot, blueprint: Blueprint): Promise<Stand
     return code;
   });
   const handshake = handshakeOver(pipeOf(child, descriptors.handshake));
+  const opened = blueprint.door ? doorOf(child) : undefined;
+  // Asked for only where the wall stands; where it does not, that is the reason.
+  opened?.catch(() => undefined);
   const giveUp = setTimeout(() => child.kill('SIGKILL'), buildTimeoutMs);
   try {
     await blueprint.beforeBuilding(child.pid);
     const pid = await raise(bwrap, handshake, blueprint);
+    const door = await opened;
     const isStanding = () => child.exitCode === null && child.signalCode === null;
-    return { stdout, stderr, handshake, exited, isStanding, kill: () => void (isStanding() && killIfThere(pid)) };
+    return { stdout, stderr, door, handshake, exited, isStanding, kill: () => void (isStanding() && killIfThere(pid)) };
   } catch (error) {
     child.kill('SIGKILL');
     handshake.end();
+    await opened?.then(
+      (door) => door.close(),
+      () => undefined,
+    );
     await exited;
     stdout.destroy();
     stderr.destroy();

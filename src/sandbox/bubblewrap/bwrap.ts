@@ -20,6 +20,14 @@ export interface Bwrap {
   readonly stderr: OutputStream;
 }
 
+export interface BwrapOptions {
+  /** Paths of bwrap and of the system call filter. */
+  readonly bwrap: string;
+  readonly seccomp: string;
+  /** Whether a listener will be handed out over Node's channel. */
+  readonly door: boolean;
+}
+
 /** Our end of a descriptor that bwrap was given as a pipe. */
 export function pipeOf(child: ChildProcess, descriptor: number): Socket {
   const pipe: unknown = Array.from(child.stdio)[descriptor];
@@ -31,10 +39,7 @@ export function pipeOf(child: ChildProcess, descriptor: number): Socket {
  * Starts bwrap as the slot's own user, with an empty environment. Called on the main thread only: `--die-with-parent`
  * means the thread.
  */
-export async function spawnBwrap(
-  slot: Slot,
-  paths: { readonly bwrap: string; readonly seccomp: string },
-): Promise<Bwrap> {
+export async function spawnBwrap(slot: Slot, { bwrap, seccomp: filter, door }: BwrapOptions): Promise<Bwrap> {
   const ours: number[] = [];
   const theirs: number[] = [];
   const opened = async (list: number[], path: string, flags: number) => void list.push(await openFile(path, flags));
@@ -44,14 +49,14 @@ export async function spawnBwrap(
     await opened(theirs, slot.stdin, constants.O_RDONLY);
     await opened(theirs, slot.stdout, constants.O_WRONLY);
     await opened(theirs, slot.stderr, constants.O_WRONLY);
-    await opened(theirs, paths.seccomp, constants.O_RDONLY);
+    await opened(theirs, filter, constants.O_RDONLY);
     const [stdin, stdout, stderr, seccomp] = theirs;
-    const child = spawn(paths.bwrap, ['--args', '3', '--', ...wallCommand(slot.identity.name)], {
+    const child = spawn(bwrap, ['--args', '3', '--', ...wallCommand(slot.identity.name)], {
       argv0: 'bwrap',
       env: {},
       cwd: '/',
       ...slot.identity.switchTo,
-      stdio: [stdin, stdout, stderr, 'pipe', seccomp, 'pipe', 'pipe'],
+      stdio: [stdin, stdout, stderr, 'pipe', seccomp, 'pipe', 'pipe', ...(door ? ['ipc' as const] : [])],
     });
     const spawnError = new Promise<NodeJS.ErrnoException>((resolve) => child.once('error', resolve));
     const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));

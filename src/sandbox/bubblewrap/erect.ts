@@ -22,8 +22,13 @@ export const usualLimits: WallLimits = {
   workspaceInodes: limits.workspaceInodesMax,
 };
 
+export interface ErectOptions {
+  readonly binaries: Binaries;
+  readonly door: boolean;
+}
+
 /** Takes a slot and builds a checked wall in it. Throws `sandbox_unavailable`, and then leaves nothing behind. */
-export async function erect(foundation: Foundation, binaries: Binaries): Promise<ReadyWall> {
+export async function erect(foundation: Foundation, { binaries, door }: ErectOptions): Promise<ReadyWall> {
   const { shared, slots, cgroups } = foundation;
   const slot = await slots.take().catch(refuse);
   const undo = [() => slots.giveBack(slot)];
@@ -35,9 +40,11 @@ export async function erect(foundation: Foundation, binaries: Binaries): Promise
     const standing = await buildWall(slot, {
       bwrap: foundation.bwrap,
       seccomp: shared.seccomp,
+      door,
       beforeBuilding: cgroup.enter,
       mounts: {
         ...shared,
+        init: door ? shared.initWithDoor : shared.init,
         readOnly: [...mountsOf(binaries), { from: slot.program, to: programPath }],
         workspace: { from: slot.workspace, writable: true },
       },
@@ -52,6 +59,7 @@ export async function erect(foundation: Foundation, binaries: Binaries): Promise
 /** Ends everything inside and gives slot and group back. */
 export async function tearDown({ slot, cgroup, standing }: ReadyWall, slots: Foundation['slots']): Promise<void> {
   standing.kill();
+  standing.door?.close();
   standing.handshake.end();
   await standing.exited;
   standing.stdout.destroy();

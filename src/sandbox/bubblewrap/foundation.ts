@@ -11,6 +11,8 @@ export interface Foundation {
   readonly shared: SharedFiles;
   readonly cgroups: CgroupTree;
   readonly slots: Slots;
+  /** Its real path. */
+  readonly workDir: string;
 }
 
 export async function layFoundation(workDir: string, slotsToKeep: number): Promise<Foundation> {
@@ -18,7 +20,7 @@ export async function layFoundation(workDir: string, slotsToKeep: number): Promi
   if (bwrap === undefined) throw bwrapMissing();
   const folder = await openWorkFolder(workDir);
   const [shared, cgroups] = await Promise.all([sharedFiles(folder), findCgroups()]);
-  return { bwrap, shared, cgroups, slots: createSlots(folder, slotsToKeep) };
+  return { bwrap, workDir: folder, shared, cgroups, slots: createSlots(folder, slotsToKeep) };
 }
 
 /** Not by PATH: what builds the wall is not chosen by the environment. */

@@ -1,6 +1,7 @@
 import type { Sandbox } from '../../contracts/sandbox.ts';
 import { untilAborted } from '../../lib/until-aborted.ts';
-import { type Binaries, erect, type ReadyWall, tearDown } from './erect.ts';
+import { bindablePath } from './binaries.ts';
+import { erect, type ReadyWall, tearDown } from './erect.ts';
 import { layFoundation } from './foundation.ts';
 import { pack } from './pack.ts';
 import { createPool } from './pool.ts';
@@ -19,23 +20,28 @@ export interface BubblewrapOptions {
 /** The wall of bubblewrap. Nothing is touched before `warm` or `enter`. */
 export function createBubblewrap(options: BubblewrapOptions): Sandbox {
   const foundation = untilItWorks(() => layFoundation(options.workDir, options.slots + spareSlots));
-  const binaries: Binaries = {
-    node: options.nodePath,
-    ...(options.claudePath === undefined ? {} : { claude: options.claudePath }),
-  };
+  const { nodePath, claudePath } = options;
+  const bindable = (path: string) => untilItWorks(async () => bindablePath(path, (await foundation()).workDir));
+  const node = bindable(nodePath);
+  const claude = claudePath === undefined ? undefined : bindable(claudePath);
   const discard = async (ready: ReadyWall) => tearDown(ready, (await foundation()).slots);
   const pool = createPool<ReadyWall>({
     size: options.slots,
-    make: async () => erect(await foundation(), binaries),
+    make: async () => erect(await foundation(), { door: false, binaries: { node: await node() } }),
     isUsable: ({ standing }) => standing.isStanding(),
     discard,
   });
+  /** Claude stands in walls with a door only: without one it could do nothing. */
+  const erectWithDoor = async () => {
+    const binaries = { node: await node(), ...(claude === undefined ? {} : { claude: await claude() }) };
+    return erect(await foundation(), { door: true, binaries });
+  };
   return {
     technology: 'bubblewrap',
     warm: pool.refill,
-    enter: async ({ signal }) => {
+    enter: async ({ door, signal }) => {
       signal.throwIfAborted();
-      const taking = pool.take();
+      const taking = door ? erectWithDoor() : pool.take();
       const ready = await untilAborted(taking, signal).catch(async (reason) => {
         await taking.then(discard, () => undefined);
         throw reason;

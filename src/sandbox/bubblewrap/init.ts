@@ -1,6 +1,7 @@
+import { wallPaths } from '../../contracts/sandbox.ts';
 import { descriptors, programPath } from './arguments.ts';
 
-const { handshake, stderr } = descriptors;
+const { handshake, ipc, stderr } = descriptors;
 
 /** What init and Node say to each other, one word a line. */
 export const words = {
@@ -16,15 +17,25 @@ export const words = {
   next: 'next',
 } as const;
 
+/** Listens inside, hands the listener out and ends: nothing stays that a program could kill or imitate. */
+const doorScript = `const server = require("net").createServer();
+server.listen({ host: "127.0.0.1", port: ${wallPaths.doorPort} }, () => process.send("door", server, () => process.exit()));`;
+
+const openDoor = `NODE_CHANNEL_FD=${ipc} NODE_CHANNEL_SERIALIZATION_MODE=json ${wallPaths.node} -e '${doorScript}' </dev/null ${handshake}>&- ${stderr}>&-
+exec ${ipc}>&-
+`;
+
 /**
- * The text of pid 1. It runs nothing before `go`, and ends at the end of the handshake, which is the end of Node.
- * Its own stderr is shut, so that what the shell says of a killed program does not pose as the program's output.
+ * The text of pid 1. It runs nothing of the program before `go`, and ends at the end of the handshake, which is the
+ * end of Node. Its own stderr is shut, so that what the shell says of a killed program does not pose as its output.
  */
-export const initText = `exec ${stderr}>&2 2>/dev/null
+export function initText({ door }: { readonly door: boolean }): string {
+  return `exec ${stderr}>&2 2>/dev/null
 limit() { ulimit "-$1" "$2" || [ "$(ulimit -H "-$1")" != unlimited ] || exit 125; }
-echo ${words.ready} >&${handshake}
+${door ? openDoor : ''}echo ${words.ready} >&${handshake}
 read -r go <&${handshake} || exit 125
 [ "$go" = ${words.go} ] || exit 125
 . ${programPath}
 exit 125
 `;
+}

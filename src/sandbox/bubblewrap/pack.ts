@@ -60,6 +60,7 @@ async function buildPackingWall(
   return buildWall(slot, {
     ...foundation,
     seccomp: foundation.shared.seccomp,
+    door: false,
     beforeBuilding: async () => undefined,
     mounts: {
       ...foundation.shared,

@@ -33,6 +33,7 @@ export function runWall(
   const followSteps = async () => {
     await prepared;
     const startedAt = performance.now();
+    if (wall.door !== undefined) observer.door?.(wall.door.server);
     observer.stepStarted?.(0);
     wall.handshake.send(words.go);
     for (let word = await wall.handshake.next(); word !== undefined; word = await wall.handshake.next()) {

@@ -11,6 +11,7 @@ import { seccompProgram } from './seccomp/program.ts';
 export interface SharedFiles {
   readonly etc: string;
   readonly init: string;
+  readonly initWithDoor: string;
   readonly seccomp: string;
   /** `/usr` and the library folders of this machine, as arguments of bwrap. */
   readonly system: readonly string[];
@@ -18,7 +19,8 @@ export interface SharedFiles {
 
 export async function sharedFiles(workDir: string): Promise<SharedFiles> {
   const contents: Record<string, string | Buffer> = {
-    init: initText,
+    init: initText({ door: false }),
+    'init-with-door': initText({ door: true }),
     seccomp: seccompProgram(architecture()),
     ...(await etcFiles()),
   };
@@ -26,7 +28,13 @@ export async function sharedFiles(workDir: string): Promise<SharedFiles> {
   for (const [path, content] of Object.entries(contents)) hash.update(`${path}\0${content.length}\0`).update(content);
   const folder = `${workDir}/shared/${hash.digest('hex')}`;
   if (!existsSync(folder)) await makeWhole(folder, contents);
-  return { etc: `${folder}/etc`, init: `${folder}/init`, seccomp: `${folder}/seccomp`, system: await systemMounts() };
+  return {
+    etc: `${folder}/etc`,
+    init: `${folder}/init`,
+    initWithDoor: `${folder}/init-with-door`,
+    seccomp: `${folder}/seccomp`,
+    system: await systemMounts(),
+  };
 }
 
 function architecture(): 'x64' | 'arm64' {
