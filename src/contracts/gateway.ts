@@ -9,7 +9,10 @@ export interface Gateway {
   serve(door: Server): void;
   /** What was spent until now, as the upstream's own streams told. */
   spent(): Spent;
-  /** The texts of assistant messages that were delivered whole, in order, without those of other runs. */
+  /**
+   * The answers in assistant messages that were delivered whole, in order: each text, all texts of a message together,
+   * and structured answers as JSON.
+   */
   delivered(): readonly string[];
   /** The last answer of the endpoint that was no success, in our words; undefined while all went well. */
   lastFailure(): string | undefined;

@@ -11,8 +11,8 @@ export interface MessageReader {
   readonly model: string | undefined;
   /** The calls that this answer is billed as: itself, and the summaries made on the way. */
   readonly calls: readonly CallTokens[];
-  /** The texts of its blocks. */
-  readonly texts: readonly string[];
+  /** Its answers, block by block: texts, and the argument of the tool that takes a structured one, as JSON. */
+  readonly answers: readonly string[];
   /** Whether its last event has come. */
   readonly whole: boolean;
 }
@@ -23,7 +23,9 @@ const charsPerToken = 4;
 export function createMessageReader(): MessageReader {
   let model: string | undefined;
   let usage: Usage = {};
-  let texts: string[] = [];
+  const answers: string[] = [];
+  /** The structured answer that is being streamed. */
+  let structured: string | undefined;
   let outputChars = 0;
   let whole = false;
   let finalUsage = false;
@@ -42,11 +44,17 @@ export function createMessageReader(): MessageReader {
         case 'message_start':
           return begin(event.message);
         case 'content_block_start':
-          if (event.content_block.type === 'text') texts.push(event.content_block.text ?? '');
+          if (event.content_block.type === 'text') answers.push(event.content_block.text ?? '');
+          else if (event.content_block.name === structuredAnswerTool) structured = '';
           return;
         case 'content_block_delta':
           outputChars += data.length - deltaFrameChars;
-          if (event.delta.type === 'text_delta') texts.push(`${texts.pop() ?? ''}${event.delta.text ?? ''}`);
+          if (event.delta.type === 'text_delta') answers.push(`${answers.pop() ?? ''}${event.delta.text ?? ''}`);
+          else if (structured !== undefined) structured += event.delta.partial_json ?? '';
+          return;
+        case 'content_block_stop':
+          if (structured !== undefined) answers.push(structured);
+          structured = undefined;
           return;
         case 'message_delta':
           usage = { ...usage, ...told(event.usage) };
@@ -60,7 +68,10 @@ export function createMessageReader(): MessageReader {
       const parsed = message.safeParse(jsonOf(text));
       if (!parsed.success) return;
       begin(parsed.data);
-      texts = (parsed.data.content ?? []).flatMap((block) => (block.type === 'text' ? [block.text ?? ''] : []));
+      for (const block of parsed.data.content ?? []) {
+        if (block.type === 'text') answers.push(block.text ?? '');
+        else if (block.name === structuredAnswerTool) answers.push(JSON.stringify(block.input));
+      }
       finalUsage = true;
       whole = true;
     },
@@ -73,8 +84,8 @@ export function createMessageReader(): MessageReader {
       const summaries = (usage.iterations ?? []).filter(({ type }) => type === 'compaction').map(tokensOf);
       return [{ ...own, output: Math.max(own.output, estimate) }, ...summaries];
     },
-    get texts() {
-      return texts;
+    get answers() {
+      return answers;
     },
     get whole() {
       return whole;
@@ -83,6 +94,9 @@ export function createMessageReader(): MessageReader {
 }
 
 // --- Internal helpers ---
+
+/** How Claude Code has the model give an answer that must fit a schema. */
+const structuredAnswerTool = 'StructuredOutput';
 
 /** The JSON around the text of a delta. */
 const deltaFrameChars = 80;
@@ -104,10 +118,17 @@ const usageShape = z.object({
 });
 type Usage = z.infer<typeof usageShape>;
 
+const block = z.object({
+  type: z.string(),
+  text: z.string().optional(),
+  name: z.string().optional(),
+  input: z.unknown().optional(),
+});
+
 const message = z.object({
   model: z.string(),
   usage: usageShape,
-  content: z.array(z.object({ type: z.string(), text: z.string().optional() })).optional(),
+  content: z.array(block).optional(),
 });
 type Message = z.infer<typeof message>;
 
@@ -115,12 +136,13 @@ const streamEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('message_start'), message }),
   z.object({
     type: z.literal('content_block_start'),
-    content_block: z.object({ type: z.string(), text: z.string().optional() }),
+    content_block: block,
   }),
   z.object({
     type: z.literal('content_block_delta'),
-    delta: z.object({ type: z.string(), text: z.string().optional() }),
+    delta: z.object({ type: z.string(), text: z.string().optional(), partial_json: z.string().optional() }),
   }),
+  z.object({ type: z.literal('content_block_stop') }),
   z.object({ type: z.literal('message_delta'), usage: usageShape }),
   z.object({ type: z.literal('message_stop') }),
 ]);

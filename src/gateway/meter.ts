@@ -11,7 +11,7 @@ export interface Meter {
   delivered(): readonly string[];
 }
 
-/** What is remembered of the answers' texts; the oldest go first. A run is judged by its last one. */
+/** What is remembered of the answers; the oldest go first. A run is judged by its last one. */
 const deliveredCharsMax = 8 * 1024 * 1024;
 
 export function createMeter(prices: Prices): Meter {
@@ -34,8 +34,9 @@ export function createMeter(prices: Prices): Meter {
           if (!open.delete(reader)) return;
           closed = add(closed, spentBy(prices, reader, askedModel));
           if (!reader.whole) return;
-          for (const text of reader.texts) deliver(text);
-          if (reader.texts.length > 1) deliver(reader.texts.join(''));
+          // A message may be told as its last block or as all of them, and one without any as nothing.
+          for (const answer of reader.answers) deliver(answer);
+          if (reader.answers.length !== 1) deliver(reader.answers.join(''));
         },
       };
     },

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { createMessageReader } from '../../src/gateway/message-reader.ts';
 import { costUsd, readPrices } from '../../src/gateway/prices.ts';
 import { createSseReader } from '../../src/gateway/sse.ts';
-import { raw, say, useBash } from '../fakes/model-server.ts';
+import { inOrder, raw, say, useBash, useTool } from '../fakes/model-server.ts';
 import { hello, open, setUp } from './gateway-harness.ts';
 
 const usage = {
@@ -98,21 +98,17 @@ test('the model that answered is the one that is paid', async () => {
   expect(gateway.spent().costUsd).toBeCloseTo(cost / 5, 10);
 });
 
-test('texts are remembered in order, block by block and joined; calls of tools have none', async () => {
-  const { send, gateway } = await setUp(({ index }) =>
-    index === 0
-      ? useBash('ls', { text: 'I look.' })
-      : {
-          ...say(''),
-          blocks: [
-            { type: 'text', text: 'One' },
-            { type: 'text', text: 'Two — ü' },
-          ],
-        },
-  );
-  await send();
-  await send();
-  expect(gateway.delivered()).toEqual(['I look.', 'One', 'Two — ü', 'OneTwo — ü']);
+test('answers are remembered in order, block by block and joined; a structured one as JSON', async () => {
+  const answers = [
+    useBash('ls', { text: 'I look.' }),
+    { ...say(''), blocks: [...say('One').blocks, ...say('Two — ü').blocks] },
+    useTool('StructuredOutput', { list: [1.0, 'ü'] }),
+    useBash('ls'),
+  ];
+  const { send, gateway } = await setUp(inOrder([...answers, ...answers]));
+  for (let i = 0; i < answers.length * 2; i++) await send({ body: { ...hello, stream: i < answers.length } });
+  const expected = ['I look.', 'One', 'Two — ü', 'OneTwo — ü', '{"list":[1,"ü"]}', ''];
+  expect(gateway.delivered()).toEqual([...expected, ...expected]);
 });
 
 test('a summary on the way is billed besides the message', () => {

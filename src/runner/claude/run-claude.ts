@@ -1,0 +1,87 @@
+import type { Gateway } from '../../contracts/gateway.ts';
+import type { CollectOptions } from '../../contracts/sandbox.ts';
+import type { ClaudeResult, ClaudeSpec } from '../../contracts/task.ts';
+import { placed, runVariables } from '../code/run-code.ts';
+import type { RunContext, RunOutcome } from '../run-context.ts';
+import { runInWall } from '../wall-job.ts';
+import { claudeProgram } from './command-line.ts';
+import { pathsMatching } from './judge.ts';
+import { createClaudeStream } from './stream.ts';
+import { type Verdict, verdictOn } from './verdict.ts';
+
+/** Runs one prompt with Claude Code behind a gateway of its own. Its working directory is the workspace. */
+export async function runClaude(spec: ClaudeSpec, context: RunContext): Promise<RunOutcome> {
+  const gateway = await context.openGateway({
+    endpoint: spec.endpoint,
+    onDenied: (denial) => context.events.data('denied', denial),
+  });
+  try {
+    return await runBehind(gateway, spec, context);
+  } finally {
+    await gateway.close();
+  }
+}
+
+// --- Internal helpers ---
+
+async function runBehind(gateway: Gateway, spec: ClaudeSpec, context: RunContext): Promise<RunOutcome> {
+  const stream = createClaudeStream(context.events);
+  const job = await runInWall(
+    {
+      files: spec.files.map(placed),
+      program: claudeProgram(spec, gateway.placeholderKey, runVariables(context)),
+      door: gateway.serve,
+      takeStdout: { step: spec.setupCommands.length, take: stream.take },
+      ...(spec.artifacts.length === 0 ? {} : { select: selectBy(spec.artifacts, context) }),
+    },
+    context,
+  );
+  stream.end();
+  const verdict = await verdictOn({
+    spec,
+    task: context.task,
+    end: job.end,
+    results: stream.results,
+    delivered: gateway.delivered(),
+    lastFailure: gateway.lastFailure(),
+    stderr: job.stderr,
+  });
+  const claude = claudeResultOf(verdict, gateway);
+  context.events.data('usage', { ...claude.usage, costUsd: claude.costUsd });
+  return {
+    status: verdict.status,
+    exitCode: job.end.exitCode,
+    ...(verdict.error === undefined ? {} : { error: verdict.error }),
+    stdout: job.stdout,
+    stderr: job.stderr,
+    truncated: job.truncated,
+    artifacts: [...job.artifacts],
+    sandbox: { technology: context.sandbox.technology, network: 'gateway' },
+    claude,
+  };
+}
+
+/** Everything below `output/`, and what the caller's globs match besides. */
+function selectBy(globs: readonly string[], { events }: RunContext): NonNullable<CollectOptions['select']> {
+  return async (paths) => {
+    const matching = await pathsMatching(globs, paths);
+    if (typeof matching === 'string') events.note('phase', `the artifacts' globs were not used: ${matching}`);
+    const chosen = new Set(typeof matching === 'string' ? [] : matching);
+    return paths.filter((path) => path.startsWith('output/') || chosen.has(path));
+  };
+}
+
+/** What was spent is the gateway's count, the answer is delivered by it; the rest is claude's own word. */
+function claudeResultOf({ status, claim, answer }: Verdict, gateway: Gateway): ClaudeResult {
+  const { usage, costUsd } = gateway.spent();
+  const structured = status === 'succeeded' ? answer?.structuredOutput : undefined;
+  return {
+    response: answer?.response ?? '',
+    ...(structured === undefined ? {} : { structuredOutput: structured }),
+    numTurns: claim?.num_turns ?? 0,
+    usage,
+    costUsd,
+    permissionDenials: claim?.permission_denials ?? [],
+    sessionId: claim?.session_id ?? '',
+  };
+}
