@@ -4,6 +4,10 @@ import { z } from 'zod';
 
 export const program = { code: 'print(42)', prints: '42\n' } as const;
 
+/** The host's own root as a throw-away image: the same Python, no image to fetch. */
+const podmanOptions = ['--rm', '-i', '--network', 'none', '--rootfs', '/:O', '/usr/bin/python3', '-'];
+const ownLimits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1000:1000'];
+
 /** What one would type without Runyard. */
 const commands = {
   bwrap: [
@@ -11,14 +15,17 @@ const commands = {
     ...['--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64', '--proc', '/proc', '--dev', '/dev'],
     ...['--tmpfs', '/tmp', '--chdir', '/tmp', '/usr/bin/python3', '-'],
   ],
-  /** The host's own root as a throw-away image: the same Python, no image to fetch. */
-  podman: ['podman', 'run', '--rm', '-i', '--network', 'none', '--rootfs', '/:O', '/usr/bin/python3', '-'],
+  podman: ['podman', 'run', ...podmanOptions],
+  /** Where the usual runtime refuses a hybrid cgroup tree, or raising limits is not allowed. */
+  podmanWithRunc: ['podman', '--runtime', 'runc', 'run', ...ownLimits, ...podmanOptions],
   node: [process.execPath, '-e', '0'],
 } as const;
 
+export type Bare = keyof typeof commands;
+
 export interface Starter {
   /** Milliseconds of `times` runs, `atOnce` at a time. Rejects where one does not print what it should. */
-  run(which: keyof typeof commands, times?: number, atOnce?: number): Promise<number>;
+  run(which: Bare, times?: number, atOnce?: number): Promise<number>;
   close(): void;
 }
 

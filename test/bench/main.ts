@@ -1,5 +1,6 @@
+import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { openStarter, type Starter } from './bare.ts';
+import { type Bare, openStarter, type Starter } from './bare.ts';
 import { makeOldTasks } from './old-tasks.ts';
 import { meets, type Row, renderTable } from './report.ts';
 import { firstAnswer, type Home, makeHome, residentMegabytes, runnerOf, type Served, serve } from './served.ts';
@@ -12,11 +13,12 @@ const load = { calls: 64, atOnce: 8 };
 
 /** `node test/bench/main.ts`: every ratio of one run; exit code 1 where a floor is missed. */
 async function main(): Promise<number> {
+  const machine = `${availableParallelism()} processors, load ${loadavg()[0]?.toFixed(1)} before, Node ${process.version}`;
   const starter = openStarter();
   const homes = [makeHome(), makeHome()] as const;
   try {
     const rows = await measure(starter, homes);
-    process.stdout.write(`\n${renderTable(rows)}\n`);
+    process.stdout.write(`\n${machine}\n\n${renderTable(rows)}\n`);
     return rows.every(meets) ? 0 : 1;
   } finally {
     starter.close();
@@ -45,25 +47,22 @@ async function measure(starter: Starter, [emptyHome, fullHome]: readonly [Home, 
 }
 
 async function singleRows(starter: Starter, empty: Served, full: Served): Promise<Row[]> {
-  const podmanProblem = await starter.run('podman').then(
-    () => undefined,
-    (error: unknown) => String(error),
-  );
+  const podmanHere = await workingPodman(starter);
   const { ours, old, bwrap, podman } = await alternately(
     {
       ours: () => millisecondsOf(empty.call),
       bwrap: () => starter.run('bwrap'),
       old: () => millisecondsOf(full.call),
-      podman: () => (podmanProblem === undefined ? starter.run('podman') : Promise.resolve(Number.NaN)),
+      podman: async () => ('which' in podmanHere ? starter.run(podmanHere.which) : Number.NaN),
     },
     oneByOne,
   );
   const call = { what: 'execute_code, one at a time', ours: inMs(ours) };
   return [
     { ...call, against: `bwrap python3: ${inMs(bwrap)}`, value: median(ours) / median(bwrap), floor: atMost(1.3) },
-    podmanProblem === undefined
+    'which' in podmanHere
       ? { ...call, against: `podman run: ${inMs(podman)}`, value: median(podman) / median(ours), floor: atLeast(5) }
-      : { ...call, against: `podman run (${podmanProblem})`, value: undefined, floor: atLeast(5) },
+      : { ...call, against: `podman run (${podmanHere.problem})`, value: undefined, floor: atLeast(5) },
     {
       what: `the same with ${oldTasks} old tasks`,
       ours: inMs(old),
@@ -72,6 +71,19 @@ async function singleRows(starter: Starter, empty: Served, full: Served): Promis
       floor: atMost(1.15),
     },
   ];
+}
+
+async function workingPodman(starter: Starter): Promise<{ which: Bare } | { problem: string }> {
+  const problems: string[] = [];
+  for (const which of ['podman', 'podmanWithRunc'] as const) {
+    try {
+      await starter.run(which);
+      return { which };
+    } catch (error) {
+      problems.push(String(error).slice(0, 80));
+    }
+  }
+  return { problem: problems[0]! };
 }
 
 async function throughputRows(starter: Starter, empty: Served, full: Served): Promise<Row[]> {
