@@ -2,9 +2,11 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
+import { findCgroups } from '../../src/sandbox/bubblewrap/cgroup-tree.ts';
 import { createBubblewrap } from '../../src/sandbox/bubblewrap/index.ts';
 import { closeInheritedDescriptors } from '../../src/sandbox/bubblewrap/inherited.ts';
 import { sandboxEndsContract } from './sandbox-ends-suite.ts';
+import { sandboxLimitsContract } from './sandbox-limits-suite.ts';
 import { sandboxContract } from './sandbox-suite.ts';
 
 const workDir = mkdtempSync(join(tmpdir(), 'runyard-wall-'));
@@ -23,3 +25,4 @@ afterAll(async () => {
 
 sandboxContract('bubblewrap', () => sandbox);
 sandboxEndsContract('bubblewrap', () => sandbox);
+sandboxLimitsContract('bubblewrap', () => sandbox, { counted: (await findCgroups()).parents.memory !== undefined });

@@ -18,6 +18,8 @@ export interface StandingWall {
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
   readonly door: Door | undefined;
+  /** As the host counts. */
+  readonly pidOfInit: number;
   readonly handshake: Handshake;
   /** bwrap's exit code, null where bwrap itself was killed. Its end proves that everything inside has ended. */
   readonly exited: Promise<number | null>;
@@ -51,10 +53,13 @@ export async function buildWall(slot: Slot, blueprint: Blueprint): Promise<Stand
   const giveUp = setTimeout(() => child.kill('SIGKILL'), buildTimeoutMs);
   try {
     await blueprint.beforeBuilding(child.pid);
-    const pid = await raise(bwrap, handshake, blueprint);
+    const pidOfInit = await raise(bwrap, handshake, blueprint);
     const door = await opened;
     const isStanding = () => child.exitCode === null && child.signalCode === null;
-    return { stdout, stderr, door, handshake, exited, isStanding, kill: () => void (isStanding() && killIfThere(pid)) };
+    const kill = () => {
+      if (isStanding()) killIfThere(pidOfInit);
+    };
+    return { stdout, stderr, door, pidOfInit, handshake, exited, isStanding, kill };
   } catch (error) {
     child.kill('SIGKILL');
     handshake.end();

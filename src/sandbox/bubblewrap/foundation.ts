@@ -3,6 +3,7 @@ import { type CgroupTree, findCgroups } from './cgroup-tree.ts';
 import { bwrapMissing } from './messages.ts';
 import { type SharedFiles, sharedFiles } from './shared-files.ts';
 import { createSlots, type Slots } from './slots.ts';
+import { createWatch, type Watch } from './watch.ts';
 import { openWorkFolder } from './work-folder.ts';
 
 /** What all walls of this process stand on; laid once, at the first need. */
@@ -11,6 +12,7 @@ export interface Foundation {
   readonly shared: SharedFiles;
   readonly cgroups: CgroupTree;
   readonly slots: Slots;
+  readonly watch: Watch;
   /** Its real path. */
   readonly workDir: string;
 }
@@ -20,7 +22,14 @@ export async function layFoundation(workDir: string, slotsToKeep: number): Promi
   if (bwrap === undefined) throw bwrapMissing();
   const folder = await openWorkFolder(workDir);
   const [shared, cgroups] = await Promise.all([sharedFiles(folder), findCgroups()]);
-  return { bwrap, workDir: folder, shared, cgroups, slots: createSlots(folder, slotsToKeep) };
+  return {
+    bwrap,
+    workDir: folder,
+    shared,
+    cgroups,
+    slots: createSlots(folder, slotsToKeep),
+    watch: createWatch(folder),
+  };
 }
 
 /** Not by PATH: what builds the wall is not chosen by the environment. */

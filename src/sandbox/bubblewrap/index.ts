@@ -47,8 +47,10 @@ export function createBubblewrap(options: BubblewrapOptions): Sandbox {
         throw reason;
       });
       pool.refill();
+      const ground = await foundation();
       return createWall(ready, {
-        pack: async ({ slot }, collect) => pack(slot, await foundation(), collect),
+        watch: ground.watch,
+        pack: ({ slot }, collect) => pack(slot, ground, collect),
         tearDown: async (used) => {
           await discard(used);
           pool.refill();

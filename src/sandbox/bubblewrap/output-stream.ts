@@ -5,8 +5,11 @@ type Sink = (chunk: Buffer) => void | Promise<void>;
 
 /** One stream of what the program prints: our end of a FIFO. Nothing is read before `listen`. */
 export interface OutputStream {
-  /** Hands over each chunk, in order. While a promise of the sink is open nothing more is read. */
-  listen(sink: Sink): void;
+  /**
+   * Hands over each chunk, in order. While a promise of the sink is open nothing more is read. A
+   * sink that fails is not called again; the rest is read and dropped.
+   */
+  listen(sink: Sink, onFailure: (error: Error) => void): void;
   /** Resolves when everything that was written until now has been handed over. */
   drained(): Promise<void>;
   /** Resolves when no writer is left and everything was handed over. */
@@ -16,7 +19,7 @@ export interface OutputStream {
   destroy(): void;
 }
 
-/** Takes over the descriptor. A sink that fails is told to the process as a warning, and is not called again. */
+/** Takes over the descriptor. */
 export function outputStream(descriptor: number): OutputStream {
   const socket = new Socket({ fd: descriptor, readable: true, writable: false });
   const state: { chunks: number; held: Promise<void> | undefined } = { chunks: 0, held: undefined };
@@ -27,23 +30,26 @@ export function outputStream(descriptor: number): OutputStream {
 
   const hold = (work: Promise<void>) => {
     socket.pause();
-    state.held = work
-      .catch((error: Error) => {
-        process.emitWarning(error);
-        socket.removeAllListeners('data');
-      })
-      .then(() => {
-        state.held = undefined;
-        socket.resume();
-      });
+    state.held = work.then(() => {
+      state.held = undefined;
+      socket.resume();
+    });
   };
 
   return {
-    listen: (sink) => {
+    listen: (sink, onFailure) => {
+      const fail = (error: Error) => {
+        socket.removeAllListeners('data').on('data', () => undefined);
+        onFailure(error);
+      };
       socket.on('data', (chunk: Buffer) => {
         state.chunks += 1;
-        const work = sink(chunk);
-        if (work !== undefined) hold(work);
+        try {
+          const work = sink(chunk);
+          if (work !== undefined) hold(work.catch(fail));
+        } catch (error) {
+          fail(error instanceof Error ? error : new Error(String(error)));
+        }
       });
     },
     drained: async () => {

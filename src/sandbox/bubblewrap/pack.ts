@@ -73,8 +73,8 @@ async function buildPackingWall(
 async function carryOut(wall: StandingWall, slot: Slot, options: CollectOptions): Promise<Collected> {
   const listing = createListing();
   const sink = { take: (chunk: Buffer): void | Promise<void> => listing.push(chunk) };
-  wall.stdout.listen((chunk) => sink.take(chunk));
-  wall.stderr.listen(() => undefined);
+  wall.stdout.listen((chunk) => sink.take(chunk), wall.kill);
+  wall.stderr.listen(() => undefined, wall.kill);
   wall.handshake.send(words.go);
   await expectWord(wall, words.started);
   await expectWord(wall, words.stepEnded);

@@ -1,46 +1,55 @@
-import type { KillReason, Observer, Running, WallEnd } from '../../contracts/sandbox.ts';
+import type { KillReason, Observer, Running, WallEnd, WallLimits } from '../../contracts/sandbox.ts';
 import type { ReadyWall } from './erect.ts';
 import { words } from './init.ts';
+import type { Watch } from './watch.ts';
 
 type Cause = WallEnd['cause'];
 
-export interface RunningWall extends Running {
-  /** The first reason wins. */
-  end(cause: KillReason | 'out_of_memory' | 'disk_limit'): void;
+export interface RunOptions {
+  readonly observer: Observer;
+  readonly limits: WallLimits;
+  /** `go` is said once this has resolved: the program lies in its place. */
+  readonly prepared: Promise<void>;
+  readonly watch: Watch;
 }
 
-/**
- * Says `go` as soon as `prepared` has resolved (the program lies in its place), and follows the steps to their end.
- * The observer is heard only after this has returned.
- */
-export function runWall(
-  { standing: wall, cgroup }: ReadyWall,
-  observer: Observer,
-  prepared: Promise<void>,
-): RunningWall {
-  const state: { step: number; killedFor: Cause | undefined; hasStarted: boolean } = {
+/** Starts the program and follows it to its end. The observer is heard only after this has returned. */
+export function runWall(ready: ReadyWall, { observer, limits, prepared, watch }: RunOptions): Running {
+  const { standing: wall, cgroup, slot } = ready;
+  const state: { step: number; startedAtMs: number; killedFor: Cause | undefined; hasStarted: boolean } = {
     step: 0,
+    startedAtMs: performance.now(),
     killedFor: undefined,
     hasStarted: false,
   };
-  const end = (cause: Cause) => {
+
+  const kill = (cause: KillReason | 'out_of_memory' | 'disk_limit' | 'lost') => {
     state.killedFor ??= cause;
     wall.kill();
   };
-  wall.stdout.listen((chunk) => observer.output('stdout', chunk, state.step));
-  wall.stderr.listen((chunk) => observer.output('stderr', chunk, state.step));
+  const fail = (error: Error) => {
+    process.emitWarning(error);
+    kill('lost');
+  };
+  const hear = (stream: 'stdout' | 'stderr') => (chunk: Buffer) => observer.output(stream, chunk, state.step);
+  wall.stdout.listen(hear('stdout'), fail);
+  wall.stderr.listen(hear('stderr'), fail);
+
+  const tellProcessLimit = tellOnce(cgroup.processRefusals, () => observer.processLimitMet?.());
 
   const followSteps = async () => {
     await prepared;
-    const startedAt = performance.now();
+    state.startedAtMs = performance.now();
     if (wall.door !== undefined) observer.door?.(wall.door.server);
     observer.stepStarted?.(0);
     wall.handshake.send(words.go);
     for (let word = await wall.handshake.next(); word !== undefined; word = await wall.handshake.next()) {
-      if (word === words.started) state.hasStarted = true;
+      if (word === words.started) {
+        state.hasStarted = true;
+        await slot.forgetProgram();
+      }
       if (word === words.stepEnded) await beginNextStep();
     }
-    return startedAt;
   };
 
   const beginNextStep = async () => {
@@ -51,20 +60,41 @@ export function runWall(
     wall.handshake.send(words.next);
   };
 
-  const theEnd = async (): Promise<WallEnd> => {
-    const startedAt = await followSteps().catch((error: Error) => {
-      process.emitWarning(error);
-      end('lost');
-      return performance.now();
+  const follow = async (): Promise<WallEnd> => {
+    const unwatch = watch.add({
+      workspace: slot.workspace,
+      pidOfInit: wall.pidOfInit,
+      limits,
+      onDiskLimit: () => kill('disk_limit'),
+      onLook: tellProcessLimit,
     });
+    await followSteps().catch(fail);
     const [code] = await Promise.all([wall.exited, wall.stdout.ended, wall.stderr.ended]);
-    const durationMs = performance.now() - startedAt;
-    const base = { lastStep: state.step, durationMs };
-    if (state.killedFor !== undefined) return { ...base, cause: state.killedFor, exitCode: null };
-    if (code !== 0 && cgroup.memoryKills() > 0) return { ...base, cause: 'out_of_memory', exitCode: null };
-    if (code === null || !state.hasStarted) return { ...base, cause: 'lost', exitCode: null };
-    observer.stepEnded?.(state.step, code);
-    return { ...base, cause: 'exited', exitCode: code };
+    unwatch();
+    tellProcessLimit();
+    const cause = state.killedFor ?? causeOf(code);
+    const exitCode = cause === 'exited' ? code : null;
+    if (exitCode !== null) observer.stepEnded?.(state.step, exitCode);
+    return { cause, exitCode, lastStep: state.step, durationMs: performance.now() - state.startedAtMs };
   };
-  return { ended: theEnd(), kill: end, end };
+
+  const causeOf = (code: number | null): Cause => {
+    if (code !== 0 && cgroup.memoryKills() > 0) return 'out_of_memory';
+    return code === null || !state.hasStarted ? 'lost' : 'exited';
+  };
+
+  const lost = (error: Error): WallEnd => {
+    fail(error);
+    return { cause: 'lost', exitCode: null, lastStep: state.step, durationMs: performance.now() - state.startedAtMs };
+  };
+  return { ended: follow().catch(lost), kill };
+}
+
+function tellOnce(count: () => number, tell: () => void): () => void {
+  const told = { once: false };
+  return () => {
+    if (told.once || count() === 0) return;
+    told.once = true;
+    tell();
+  };
 }

@@ -21,6 +21,8 @@ export interface Slot {
   readonly program: string;
   readonly stdinFile: FileHandle;
   readonly programFile: FileHandle;
+  /** Takes the program's text, which holds the caller's environment, off the disk. */
+  forgetProgram(): Promise<void>;
   /** An empty workspace with an empty `output/`, owned by the identity; whatever lay there is gone. */
   refresh(): Promise<void>;
   /** Removes the folder and gives the identity back. */
@@ -80,6 +82,7 @@ async function makeSlot(workDir: string, identity: Identity, lease: Lease): Prom
     ...paths,
     stdinFile,
     programFile,
+    forgetProgram: () => programFile.truncate(),
     refresh: async () => {
       await Promise.all([wipe(workspace), stdinFile.truncate(), programFile.truncate()]);
       await mkdir(workspace, { mode: 0o700 });

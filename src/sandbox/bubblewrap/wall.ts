@@ -1,18 +1,20 @@
-import type { Collected, CollectOptions, Observer, Program, Wall } from '../../contracts/sandbox.ts';
+import type { Collected, CollectOptions, Observer, Program, Running, Wall } from '../../contracts/sandbox.ts';
 import { type ReadyWall, usualLimits } from './erect.ts';
 import { placeFiles } from './place.ts';
-import { type RunningWall, runWall } from './run.ts';
+import { runWall } from './run.ts';
 import { programScript } from './script.ts';
+import type { Watch } from './watch.ts';
 
 export interface WallUses {
   /** Called once the program is dead. */
   readonly pack: (ready: ReadyWall, options: CollectOptions) => Promise<Collected>;
+  readonly watch: Watch;
   /** Called once, at `remove`. */
   readonly tearDown: (ready: ReadyWall) => Promise<void>;
 }
 
-export function createWall(ready: ReadyWall, { pack, tearDown }: WallUses): Wall {
-  const state: { running: RunningWall | undefined; removal: Promise<void> | undefined } = {
+export function createWall(ready: ReadyWall, { pack, tearDown, watch }: WallUses): Wall {
+  const state: { running: Running | undefined; removal: Promise<void> | undefined } = {
     running: undefined,
     removal: undefined,
   };
@@ -29,7 +31,7 @@ export function createWall(ready: ReadyWall, { pack, tearDown }: WallUses): Wall
   return {
     place: (files) => placeFiles(ready.slot, files),
     start: (program, observer) => {
-      state.running = startProgram(ready, program, observer);
+      state.running = startProgram(ready, program, observer, watch);
       return state.running;
     },
     collect: async (options) => {
@@ -45,7 +47,7 @@ export function createWall(ready: ReadyWall, { pack, tearDown }: WallUses): Wall
 
 const openFiles = 4096;
 
-function startProgram(ready: ReadyWall, program: Program, observer: Observer): RunningWall {
+function startProgram(ready: ReadyWall, program: Program, observer: Observer, watch: Watch): Running {
   const { holds } = ready.cgroup;
   const { memoryBytes, processes, workspaceBytes } = program.limits;
   const script = programScript(program, {
@@ -54,7 +56,7 @@ function startProgram(ready: ReadyWall, program: Program, observer: Observer): R
     ...(holds.memory ? {} : { dataBytes: memoryBytes }),
     ...(holds.pids ? {} : { processes }),
   });
-  return runWall(ready, observer, prepare(ready, program, script));
+  return runWall(ready, { observer, limits: program.limits, prepared: prepare(ready, program, script), watch });
 }
 
 /** What must lie in its place before `go`. */

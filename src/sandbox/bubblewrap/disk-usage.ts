@@ -1,0 +1,63 @@
+import { execFile } from 'node:child_process';
+import { readdir, readlink, stat } from 'node:fs/promises';
+
+/** What a workspace takes of the disk, measured from outside while the program may run. */
+
+/** Bytes of all files that have a name, without following links or entering other file systems. */
+export function bytesBelow(folder: string, signal: AbortSignal): Promise<number> {
+  return diskUsage(['-sx', '--block-size=1', '--', folder], signal);
+}
+
+export function inodesBelow(folder: string, signal: AbortSignal): Promise<number> {
+  return diskUsage(['-sx', '--inodes', '--', folder], signal);
+}
+
+/**
+ * du walks by descriptor, so no link can lead it out. It may fail on folders that vanish meanwhile or are shut to us,
+ * and still prints the sum of the rest.
+ */
+function diskUsage(args: readonly string[], signal: AbortSignal): Promise<number> {
+  return new Promise((resolve) => {
+    execFile('du', args, { env: { PATH: '/usr/bin:/bin' }, cwd: '/', signal }, (_error, stdout) => {
+      const total = stdout.trim().split('\n').at(-1) ?? '';
+      resolve(Number.parseInt(total, 10) || 0);
+    });
+  });
+}
+
+/** Descriptors looked at in one go; the free space of the disk stands in for what lies beyond. */
+const descriptorsMax = 20_000;
+
+/** Bytes of files without a name that processes of the wall still hold open, on the workspace's disk. */
+export async function bytesDeletedButOpen(pidOfInit: number, folder: string): Promise<number> {
+  const namespace = await linkOf(`/proc/${pidOfInit}/ns/pid`);
+  const disk = await stat(folder).catch(() => undefined);
+  if (namespace === undefined || disk === undefined) return 0;
+  const sizes = new Map<number, number>();
+  const seen = { descriptors: 0 };
+  for (const pid of await namesIn('/proc')) {
+    if (!/^\d+$/.test(pid) || (await linkOf(`/proc/${pid}/ns/pid`)) !== namespace) continue;
+    for (const descriptor of await namesIn(`/proc/${pid}/fd`)) {
+      seen.descriptors += 1;
+      if (seen.descriptors > descriptorsMax) return sum(sizes.values());
+      const path = `/proc/${pid}/fd/${descriptor}`;
+      if (!(await linkOf(path))?.endsWith(' (deleted)')) continue;
+      const stats = await stat(path).catch(() => undefined);
+      if (stats?.isFile() && stats.dev === disk.dev) sizes.set(stats.ino, stats.blocks * 512);
+    }
+  }
+  return sum(sizes.values());
+}
+
+/** undefined where the process is gone or not ours to look at. */
+function linkOf(path: string): Promise<string | undefined> {
+  return readlink(path).catch(() => undefined);
+}
+
+function namesIn(path: string): Promise<string[]> {
+  return readdir(path).catch(() => []);
+}
+
+function sum(numbers: Iterable<number>): number {
+  return [...numbers].reduce((total, number) => total + number, 0);
+}
