@@ -10,6 +10,5 @@ export function callTool(
   caller: Caller,
   clientGone: AbortSignal,
 ): Promise<ToolAnswer> {
-  const signal = AbortSignal.any([clientGone, calls.stopping]);
-  return calls.track(tool.call(input, { caller, signal }, services));
+  return tool.call(input, { caller, signal: AbortSignal.any([clientGone, calls.stopping]) }, services);
 }

@@ -90,7 +90,7 @@ async function answer(exchange: Exchange, { face, options, mcp, state }: Serving
   if (path !== '/mcp' && !path.startsWith('/v1/')) throw noSuchRoute(exchange);
   const caller = options.auth.callerOf(request.headers.authorization);
   if (path === '/mcp') return mcp(exchange, caller);
-  return handleRest({ ...exchange, caller, gone: goneSignal(response) }, face);
+  return face.calls.track(handleRest({ ...exchange, caller, gone: goneSignal(response) }, face));
 }
 
 /** What nobody needs a credential for. */

@@ -39,7 +39,9 @@ export function createMcpFactory(face: Face, callerOf: (context: McpRequestConte
     );
     server.onerror = (error) => face.log.debug({ error }, 'A message of an MCP client could not be handled');
     server.setRequestHandler('tools/list', () => ({ tools: describe() }));
-    server.setRequestHandler('tools/call', ({ params }, ctx) => answerCall(face, caller, params, ctx));
+    server.setRequestHandler('tools/call', ({ params }, ctx) =>
+      face.calls.track(answerCall(face, caller, params, ctx)),
+    );
     serveResources(server, face, caller);
     return server;
   };

@@ -123,8 +123,11 @@ async function cancelTask(
   face: Face,
 ) {
   const signal = AbortSignal.any([gone, face.calls.stopping]);
-  const cancelled = face.services.tasks.cancel(idOf(groups), caller, { waitMs: cancelWaitMs, signal });
-  sendJson(response, 200, taskOutput(await face.calls.track(cancelled)));
+  sendJson(
+    response,
+    200,
+    taskOutput(await face.services.tasks.cancel(idOf(groups), caller, { waitMs: cancelWaitMs, signal })),
+  );
 }
 
 async function getArtifact(rest: RestRequest, groups: Readonly<Record<string, string>>, { services }: Face) {

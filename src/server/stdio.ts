@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio';
 import type { Caller } from '../contracts/caller.ts';
 import type { Face } from './face.ts';
@@ -33,6 +34,8 @@ export function serveOnStdio(face: Face, caller: Caller): StdioServer {
     ended,
     async close(drainMs) {
       await face.calls.drain(drainMs);
+      // The protocol writes an answer right after the call that made it.
+      await setImmediate();
       await handle.close();
     },
   };
