@@ -1,0 +1,169 @@
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { connectHttp, connectStdio } from './clients.ts';
+import { environment, makeHome, removeHome, runToEnd, startServer, type TestServer } from './server.ts';
+
+const keyA = 'a-key-of-alice-0123456789';
+const keyB = 'a-key-of-bob-0123456789012';
+
+async function callTool(server: TestServer, key: string | undefined, tool: string, input: object) {
+  const headers: Record<string, string> = { 'Content-Type': 'application/json' };
+  if (key !== undefined) headers.Authorization = `Bearer ${key}`;
+  const init = { method: 'POST', headers, body: JSON.stringify(input) };
+  const answer = await fetch(`${server.url}/v1/tools/${tool}`, init);
+  const json = z.record(z.string(), z.unknown()).parse(await answer.json());
+  return { status: answer.status, json, challenge: answer.headers.get('www-authenticate') };
+}
+
+const python = { language: 'python', code: 'print(1); open("output/a","w").write("x")' };
+
+describe('keys', () => {
+  const shared: { server?: TestServer } = {};
+  beforeAll(async () => {
+    shared.server = await startServer({ env: { RUNYARD_API_KEYS: `alice:${keyA}, bob:${keyB}` } });
+  });
+  afterAll(() => shared.server?.stop());
+
+  test.each([
+    ['no key', undefined],
+    ['a wrong key', 'x'.repeat(keyA.length)],
+    ['the beginning of a key', keyA.slice(0, -1)],
+    ['a key and more', `${keyA}x`],
+    ['id and key', `alice:${keyA}`],
+  ])('%s gets nothing, over REST and MCP', async (_, key) => {
+    const answer = await callTool(shared.server!, key, 'list_tasks', {});
+    expect(answer).toMatchObject({ status: 401, json: { code: 'unauthorized' }, challenge: 'Bearer realm="runyard"' });
+    await expect(connectHttp('modern', shared.server!.url, key)).rejects.toThrow(/401|authorization/i);
+    await expect(connectHttp('old line', shared.server!.url, key)).rejects.toThrow(/401|authorization|credential/i);
+  });
+
+  test("another owner's task is like one that never was, on every way to it", async () => {
+    const { json } = await callTool(shared.server!, keyA, 'execute_code', python);
+    const task_id = String(json.task_id);
+    const unknown = `${task_id.slice(0, -1)}${task_id.endsWith('0') ? '1' : '0'}`;
+    for (const [tool, more] of [
+      ['get_task_logs', {}],
+      ['cancel_task', {}],
+      ['read_artifact', { path: 'output/a' }],
+    ] as const) {
+      const foreign = await callTool(shared.server!, keyB, tool, { task_id, ...more });
+      const never = await callTool(shared.server!, keyB, tool, { task_id: unknown, ...more });
+      expect(foreign.status).toBe(404);
+      expect(JSON.stringify(foreign.json).replaceAll(task_id, unknown)).toEqual(JSON.stringify(never.json));
+    }
+    for (const path of ['', '/runs/0/artifacts/output/a']) {
+      const url = `${shared.server!.url}/v1/tasks/${task_id}${path}`;
+      const status = async (key: string) => (await fetch(url, { headers: { Authorization: `Bearer ${key}` } })).status;
+      expect([await status(keyA), await status(keyB)]).toEqual([200, 404]);
+    }
+    const bob = await connectHttp('modern', shared.server!.url, keyB);
+    await expect(bob.readResource(`runyard://tasks/${task_id}/runs/0/artifacts/output/a`)).rejects.toThrow(/no such/i);
+    await bob.close();
+    expect((await callTool(shared.server!, keyB, 'list_tasks', {})).json).toEqual({ tasks: [], next_cursor: null });
+  });
+
+  test('the same idempotency_key of two owners is two tasks', async () => {
+    const input = { ...python, idempotency_key: 'same' };
+    const [a, b] = [
+      await callTool(shared.server!, keyA, 'execute_code', input),
+      await callTool(shared.server!, keyB, 'execute_code', input),
+    ];
+    expect([a.status, b.status]).toEqual([200, 200]);
+    expect(a.json.task_id).not.toBe(b.json.task_id);
+  });
+
+  test('no key stands in the log, and no token is left', () => {
+    expect(shared.server!.log.join('\n')).not.toMatch(/a-key-of/);
+    expect(existsSync(join(shared.server!.home, 'http-token'))).toBe(false);
+  });
+});
+
+describe('a token on loopback', () => {
+  test('is readable by the same user alone, makes HTTP and stdio one owner, and goes with the server', async () => {
+    const home = makeHome();
+    const server = await startServer({ home });
+    const file = join(home, 'http-token');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    const { json } = await callTool(server, server.token(), 'execute_code', python);
+    const client = await connectStdio('modern', home);
+    const { structuredContent } = await client.callTool('list_tasks', {});
+    expect(structuredContent).toMatchObject({ tasks: [{ task_id: json.task_id }] });
+    await client.close();
+    expect((await callTool(server, undefined, 'list_tasks', {})).json.hint).toContain('http-token');
+    expect(await server.stop()).toBe(0);
+    expect(existsSync(file)).toBe(false);
+    removeHome(home);
+  });
+});
+
+describe('web pages stay out', () => {
+  const shared: { server?: TestServer } = {};
+  beforeAll(async () => {
+    shared.server = await startServer({ env: { RUNYARD_AUTH: 'none' } });
+  });
+  afterAll(() => shared.server?.stop());
+
+  /** Node's own client: fetch does not let a Host be chosen. */
+  const statusFor = (path: string, headers: Record<string, string>) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const outgoing = request(shared.server!.url + path, { method: 'POST', headers }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode);
+      });
+      outgoing.once('error', reject);
+      outgoing.end('{}');
+    });
+
+  test.each(['/v1/tools/list_tasks', '/mcp'])('%s: by Host and by Origin', async (path) => {
+    const headers = { 'Content-Type': 'application/json' };
+    for (const Host of ['evil.example', '127.0.0.1.evil.example', 'localhost.evil.example:80', '[::2]']) {
+      expect(await statusFor(path, { ...headers, Host }), Host).toBe(403);
+    }
+    for (const Origin of ['http://evil.example', 'null', 'https://127.0.0.1.evil.example', 'file://']) {
+      expect(await statusFor(path, { ...headers, Origin }), Origin).toBe(403);
+    }
+    for (const Host of ['localhost', '127.0.0.1:1', '[::1]:8080']) {
+      expect(await statusFor(path, { ...headers, Host, Origin: 'http://localhost:3000' }), Host).not.toBe(403);
+    }
+  });
+
+  test('without auth callers share what they do, apart from the user on stdio', async () => {
+    const { json } = await callTool(shared.server!, undefined, 'execute_code', python);
+    expect((await callTool(shared.server!, undefined, 'list_tasks', {})).json).toMatchObject({
+      tasks: [{ task_id: json.task_id }],
+    });
+    const client = await connectStdio('modern', shared.server!.home);
+    expect((await client.callTool('list_tasks', {})).structuredContent).toMatchObject({ tasks: [] });
+    await client.close();
+  });
+});
+
+describe('a server that would stand open does not start', () => {
+  const home = makeHome();
+  afterAll(() => removeHome(home));
+  const keyFile = join(home, 'keys');
+  mkdirSync(home, { recursive: true });
+  writeFileSync(keyFile, '# nobody\n');
+
+  test.each([
+    ['others without keys', ['--http', '0.0.0.0:0'], {}, /--api-keys \(RUNYARD_API_KEYS\)/],
+    ['others without auth', ['--http', '0.0.0.0:0', '--auth', 'none'], {}, /--auth \(RUNYARD_AUTH\)/],
+    [
+      'auth none and keys',
+      ['--http', '127.0.0.1:0'],
+      { RUNYARD_AUTH: 'none', RUNYARD_API_KEYS: `a:${keyA}` },
+      /leave one out/,
+    ],
+    ['a key file without keys', ['--http', '127.0.0.1:0', '--api-keys', `@${keyFile}`], {}, /holds no key/],
+    ['a key on the command line', ['--http', '127.0.0.1:0', '--api-keys', `a:${keyA}`], {}, /@FILE only/],
+  ])('%s', async (_, flags, env, sentence) => {
+    const { exitCode, stdout, stderr } = await runToEnd(['serve', ...flags], environment(home, env));
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+    expect(stderr).toMatch(sentence);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(stderr).not.toContain(keyA);
+  });
+});
