@@ -33,10 +33,10 @@ export async function bytesDeletedButOpen(pidOfInit: number, folder: string): Pr
   const namespace = await linkOf(`/proc/${pidOfInit}/ns/pid`);
   const disk = await stat(folder).catch(() => undefined);
   if (namespace === undefined || disk === undefined) return 0;
+  const inside = await processesIn(namespace);
   const sizes = new Map<number, number>();
   const seen = { descriptors: 0 };
-  for (const pid of await namesIn('/proc')) {
-    if (!/^\d+$/.test(pid) || (await linkOf(`/proc/${pid}/ns/pid`)) !== namespace) continue;
+  for (const pid of inside) {
     for (const descriptor of await namesIn(`/proc/${pid}/fd`)) {
       seen.descriptors += 1;
       if (seen.descriptors > descriptorsMax) return sum(sizes.values());
@@ -47,6 +47,12 @@ export async function bytesDeletedButOpen(pidOfInit: number, folder: string): Pr
     }
   }
   return sum(sizes.values());
+}
+
+async function processesIn(pidNamespace: string): Promise<string[]> {
+  const pids = (await namesIn('/proc')).filter((name) => /^\d+$/.test(name));
+  const namespaces = await Promise.all(pids.map((pid) => linkOf(`/proc/${pid}/ns/pid`)));
+  return pids.filter((_, index) => namespaces[index] === pidNamespace);
 }
 
 /** undefined where the process is gone or not ours to look at. */

@@ -31,9 +31,9 @@ export interface ErectOptions {
 export async function erect(foundation: Foundation, { binaries, door }: ErectOptions): Promise<ReadyWall> {
   const { shared, slots, cgroups } = foundation;
   const slot = await slots.take().catch(refuse);
-  const undo = [() => slots.giveBack(slot)];
+  const undo = [() => slot.clear(), () => slots.giveBack(slot)];
   try {
-    await slot.refresh();
+    await slot.furnish();
     const cgroup = await makeCgroup(cgroups, slot.identity.name);
     undo.unshift(() => cgroup.remove());
     await cgroup.limit(usualLimits);
@@ -65,7 +65,7 @@ export async function tearDown({ slot, cgroup, standing }: ReadyWall, slots: Fou
   standing.stdout.destroy();
   standing.stderr.destroy();
   await cgroup.remove();
-  await slot.refresh();
+  await slot.clear();
   await slots.giveBack(slot);
 }
 

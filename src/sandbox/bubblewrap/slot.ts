@@ -23,8 +23,10 @@ export interface Slot {
   readonly programFile: FileHandle;
   /** Takes the program's text, which holds the caller's environment, off the disk. */
   forgetProgram(): Promise<void>;
-  /** An empty workspace with an empty `output/`, owned by the identity; whatever lay there is gone. */
-  refresh(): Promise<void>;
+  /** Deletes the workspace and what the program was given. Nothing inside may be alive. */
+  clear(): Promise<void>;
+  /** An empty workspace with an empty `output/`, owned by the identity. */
+  furnish(): Promise<void>;
   /** Removes the folder and gives the identity back. */
   release(): Promise<void>;
 }
@@ -83,8 +85,10 @@ async function makeSlot(workDir: string, identity: Identity, lease: Lease): Prom
     stdinFile,
     programFile,
     forgetProgram: () => programFile.truncate(),
-    refresh: async () => {
+    clear: async () => {
       await Promise.all([wipe(workspace), stdinFile.truncate(), programFile.truncate()]);
+    },
+    furnish: async () => {
       await mkdir(workspace, { mode: 0o700 });
       await mkdir(`${workspace}/output`, { mode: 0o755 });
       await giveTo(identity, workspace, `${workspace}/output`);

@@ -29,8 +29,13 @@ export function createWall(ready: ReadyWall, { pack, tearDown, watch }: WallUses
     await tearDown(ready);
   };
   return {
-    place: (files) => placeFiles(ready.slot, files),
+    place: async (files) => {
+      // Untrusted code may have left links in the way.
+      if (state.running !== undefined) throw new Error('Files are placed before the program has started, never after.');
+      await placeFiles(ready.slot, files);
+    },
     start: (program, observer) => {
+      if (state.running !== undefined) throw new Error('A wall takes one program.');
       state.running = startProgram(ready, program, observer, watch);
       return state.running;
     },
@@ -46,6 +51,8 @@ export function createWall(ready: ReadyWall, { pack, tearDown, watch }: WallUses
 }
 
 const openFiles = 4096;
+/** The kernel counts for a process what its runtime reserves and never touches: node alone some 560 MiB. */
+const reservedBytes = 640 * 1024 ** 2;
 
 function startProgram(ready: ReadyWall, program: Program, observer: Observer, watch: Watch): Running {
   const { holds } = ready.cgroup;
@@ -53,7 +60,7 @@ function startProgram(ready: ReadyWall, program: Program, observer: Observer, wa
   const script = programScript(program, {
     openFiles,
     fileBytes: workspaceBytes,
-    ...(holds.memory ? {} : { dataBytes: memoryBytes }),
+    ...(holds.memory ? {} : { dataBytes: memoryBytes + reservedBytes }),
     ...(holds.pids ? {} : { processes }),
   });
   return runWall(ready, { observer, limits: program.limits, prepared: prepare(ready, program, script), watch });

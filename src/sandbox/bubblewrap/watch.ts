@@ -12,22 +12,15 @@ export interface Watched {
   readonly onLook: () => void;
 }
 
-/** Looks after the disk below all walls that run, four times a second, as long as one does. */
+/** Looks after the disk below all walls that run, ten times a second, as long as one does. */
 export interface Watch {
   /** Returns how to end it. */
   add(watched: Watched): () => void;
 }
 
-const MiB = 1024 ** 2;
-const lookEveryMs = 250;
-/** The figure of the whole disk must have moved by so much (or an eighth of the limit) before a workspace is measured. */
-const noticeable = { bytes: 16 * MiB, inodes: 2_000 };
-/** Measured anyway after so long: what others delete may hide what this one writes. */
-const measureAfterMs = 30_000;
-/** Measuring takes at most a tenth of the time, however many files there are. */
-const restFactor = 10;
+const lookEveryMs = 100;
 /** What must stay free on the disk; where less was free at the start, half of that. */
-const floor = { bytes: 1024 * MiB, inodes: 20_000 };
+const floor = { bytes: 1024 ** 3, inodes: 20_000 };
 
 interface Figures {
   readonly bytes: number;
@@ -66,42 +59,21 @@ function freeOf({ bavail, bsize, files, ffree }: StatsFs): Figures {
 
 function lookAfter({ workspace, pidOfInit, limits, onDiskLimit, onLook }: Watched, atStart: Figures) {
   const ending = new AbortController();
-  const noticed = {
-    bytes: Math.min(noticeable.bytes, limits.workspaceBytes / 8),
-    inodes: Math.min(noticeable.inodes, limits.workspaceInodes / 8),
+  const { signal } = ending;
+  const tell = () => {
+    if (!signal.aborted) onDiskLimit();
   };
-  const state = {
-    measured: atStart,
-    measuredAtMs: performance.now(),
-    restUntilMs: 0,
-  };
-
-  const measure = async (free: Figures, what: { bytes: boolean; inodes: boolean }) => {
-    const startedAtMs = performance.now();
-    state.restUntilMs = Number.POSITIVE_INFINITY;
-    const [named, nameless, inodes] = await Promise.all([
-      what.bytes ? bytesBelow(workspace, ending.signal) : 0,
-      what.bytes ? bytesDeletedButOpen(pidOfInit, workspace) : 0,
-      what.inodes ? inodesBelow(workspace, ending.signal) : 0,
-    ]);
-    if (ending.signal.aborted) return;
-    if (named + nameless > limits.workspaceBytes || inodes > limits.workspaceInodes) onDiskLimit();
-    state.measured = free;
-    state.measuredAtMs = performance.now();
-    state.restUntilMs = state.measuredAtMs + restFactor * (state.measuredAtMs - startedAtMs);
-  };
-
+  const bytes = createGauge(atStart.bytes, limits.workspaceBytes, tell, async () => {
+    const named = await bytesBelow(workspace, signal);
+    // Whoever is over it by name need not be searched.
+    return named > limits.workspaceBytes ? named : named + (await bytesDeletedButOpen(pidOfInit, workspace));
+  });
+  const inodes = createGauge(atStart.inodes, limits.workspaceInodes, tell, () => inodesBelow(workspace, signal));
   const look = (free: Figures) => {
     onLook();
-    if (isBelowFloor(free, atStart)) return onDiskLimit();
-    const now = performance.now();
-    if (now < state.restUntilMs) return;
-    const isDue = now - state.measuredAtMs > measureAfterMs;
-    const what = {
-      bytes: isDue || Math.abs(state.measured.bytes - free.bytes) > noticed.bytes,
-      inodes: isDue || Math.abs(state.measured.inodes - free.inodes) > noticed.inodes,
-    };
-    if (what.bytes || what.inodes) void measure(free, what);
+    if (isBelowFloor(free, atStart)) return tell();
+    bytes(free.bytes);
+    inodes(free.inodes);
   };
   return { look, stop: () => ending.abort() };
 }
@@ -110,4 +82,32 @@ function isBelowFloor(free: Figures, atStart: Figures): boolean {
   return (
     free.bytes < Math.min(floor.bytes, atStart.bytes / 2) || free.inodes < Math.min(floor.inodes, atStart.inodes / 2)
   );
+}
+
+/** Measured anyway after so long: what others delete may hide what this one writes. */
+const measureAfterMs = 30_000;
+/** Measuring takes at most a fifth of the time, however many files there are. */
+const restFactor = 4;
+
+/**
+ * Measures only when it can have happened: a wall that used U of its limit L when it was measured is not over it
+ * before the whole disk has lost L - U.
+ */
+function createGauge(freeAtStart: number, limit: number, tell: () => void, measure: () => Promise<number>) {
+  const state = { freeThen: freeAtStart, used: 0, measuredAtMs: performance.now(), restUntilMs: 0 };
+  const measureNow = async (free: number) => {
+    const startedAtMs = performance.now();
+    state.restUntilMs = Number.POSITIVE_INFINITY;
+    const used = await measure();
+    const measuredAtMs = performance.now();
+    if (used > limit) tell();
+    Object.assign(state, { used, measuredAtMs, freeThen: free });
+    state.restUntilMs = measuredAtMs + restFactor * (measuredAtMs - startedAtMs);
+  };
+  return (free: number) => {
+    const now = performance.now();
+    if (now < state.restUntilMs) return;
+    const canBeOver = state.freeThen - free >= limit - state.used;
+    if (canBeOver || now - state.measuredAtMs > measureAfterMs) void measureNow(free);
+  };
 }
