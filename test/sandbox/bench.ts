@@ -1,14 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe } from 'vitest';
 import type { Program, Sandbox, Wall } from '../../src/contracts/sandbox.ts';
-import { createBubblewrap } from '../../src/sandbox/bubblewrap/index.ts';
 import { closeInheritedDescriptors } from '../../src/sandbox/bubblewrap/inherited.ts';
 import { type Attempt, attemptLimits, type Trial, tryIn } from './harness.ts';
-
-export const isRoot = process.getuid?.() === 0;
+import { newWorkFolder, openSandbox } from './open.ts';
 
 const missing =
   process.platform !== 'linux'
@@ -54,17 +51,6 @@ export function useSandbox(): Bench {
     program: (argv) => ({ steps: [{ name: 'attempt', argv }], env: {}, stdin: Buffer.alloc(0), limits: attemptLimits }),
     filesBelowWork: () => walk(workDir()),
   };
-}
-
-/** Outside of every home: as root the walls run as other users, who must get through to it. */
-export function newWorkFolder(): string {
-  const folder = mkdtempSync(join(isRoot ? '/var/lib' : tmpdir(), 'runyard-battery-work-'));
-  chmodSync(folder, isRoot ? 0o711 : 0o700);
-  return folder;
-}
-
-export function openSandbox(workDir: string): Sandbox {
-  return createBubblewrap({ workDir, nodePath: process.execPath, slots: 1 });
 }
 
 function fail(): never {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { closeInheritedDescriptors } from '../../src/sandbox/bubblewrap/inherited.ts';
-import { openSandbox } from './bench.ts';
 import { tryIn } from './harness.ts';
+import { openSandbox } from './open.ts';
 
 /**
  * A runner of its own: `node child.ts REQUEST`. The test prepares its environment, descriptors or keyring, and may

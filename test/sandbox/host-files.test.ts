@@ -15,7 +15,8 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { z } from 'zod';
-import { describeWall, isRoot, useSandbox } from './bench.ts';
+import { describeWall, useSandbox } from './bench.ts';
+import { isRoot } from './open.ts';
 import { hunter } from './programs.ts';
 
 const found = z.record(z.string(), z.string());

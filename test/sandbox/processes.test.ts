@@ -3,9 +3,10 @@ import { readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { describeWall, isRoot, useSandbox } from './bench.ts';
+import { describeWall, useSandbox } from './bench.ts';
 import { type LiveWall, type Trial, until } from './harness.ts';
 import { isZombie, namespaceOf, pidsInNamespace, pidsOfUid, pidsWithMarker } from './host-view.ts';
+import { isRoot } from './open.ts';
 
 /** For attackers that would harm the machine if there were no wall: they end at once outside of one. */
 const guard = `

@@ -8,9 +8,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { closeInheritedDescriptors } from '../../src/sandbox/bubblewrap/inherited.ts';
-import { describeWall, newWorkFolder } from './bench.ts';
+import { describeWall } from './bench.ts';
 import { until } from './harness.ts';
 import { allPids, cmdlineOf, namespaceOf, pidsInNamespace, pidsWithMarker } from './host-view.ts';
+import { newWorkFolder } from './open.ts';
 import { hunter } from './programs.ts';
 
 const child = new URL('child.ts', import.meta.url).pathname;
