@@ -28,8 +28,8 @@ const appendSystemPromptFile = '/tmp/runyard-append-system-prompt';
 
 /** Cuts the system prompts off the front of stdin, so that they are neither an argument nor in the workspace. */
 const startScript = `umask 077
-if [ "$1" != 0 ]; then head -c "$1" > ${systemPromptFile} || exit 1; fi
-if [ "$2" != 0 ]; then head -c "$2" > ${appendSystemPromptFile} || exit 1; fi
+if [ "$1" != 0 ]; then /usr/bin/head -c "$1" > ${systemPromptFile} || exit 1; fi
+if [ "$2" != 0 ]; then /usr/bin/head -c "$2" > ${appendSystemPromptFile} || exit 1; fi
 umask 022
 shift 2
 exec ${wallPaths.claude} "$@"`;
