@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { RunyardError } from '../../contracts/errors.ts';
 
 /** bubblewrap has no time namespace. */
@@ -46,15 +47,33 @@ async function flawsOfStatus(pid: number): Promise<string[]> {
 }
 
 const closeOnExec = 0o2000000;
+const secondLookAfterMs = 20;
 
 /** Descriptors that programs inside would have, beside the named ones: the runner inherited them and did not close them. */
 async function strayDescriptors(pid: number, kept: readonly number[]): Promise<string[]> {
+  const first = await handedOn(pid, kept);
+  if (first.length === 0) return [];
+  // While init's shell redirects, it holds copies that are handed on until its next call: those are gone at a second look.
+  await delay(secondLookAfterMs);
+  const second = await handedOn(pid, kept);
+  return second
+    .filter((descriptor) => first.includes(descriptor))
+    .map((descriptor) => `descriptor ${descriptor} of the runner is open in it`);
+}
+
+async function handedOn(pid: number, kept: readonly number[]): Promise<number[]> {
   const open = (await readdir(`/proc/${pid}/fd`)).map(Number).filter((descriptor) => !kept.includes(descriptor));
-  const flaws = open.map(async (descriptor) => {
-    const flags = /^flags:\s*(\d+)$/m.exec(await readFile(`/proc/${pid}/fdinfo/${descriptor}`, 'utf8'))?.[1] ?? '0';
-    return (Number.parseInt(flags, 8) & closeOnExec) !== 0
-      ? []
-      : [`descriptor ${descriptor} of the runner is open in it`];
-  });
-  return (await Promise.all(flaws)).flat();
+  const flags = await Promise.all(open.map((descriptor) => flagsOf(pid, descriptor)));
+  return open.filter((_, index) => flags[index] !== undefined && (flags[index] & closeOnExec) === 0);
+}
+
+/** Undefined where it was closed meanwhile. */
+async function flagsOf(pid: number, descriptor: number): Promise<number | undefined> {
+  try {
+    const info = await readFile(`/proc/${pid}/fdinfo/${descriptor}`, 'utf8');
+    return Number.parseInt(/^flags:\s*(\d+)$/m.exec(info)?.[1] ?? '0', 8);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
