@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { cleanJson, cleanText } from '../contracts/clean-text.ts';
 import { type Event, eventStream } from '../contracts/event.ts';
 import { limits } from '../contracts/limits.ts';
+import { claudeLineAsText } from './claude-line.ts';
 
 /** One line of a log as callers see it. */
 export const logLine = z.object({
@@ -24,7 +25,8 @@ export function logLineOf({ run, seq, time, stream, text, data }: Event): LogLin
 }
 
 export function lineAsText({ stream, text, data }: LogLine): string {
-  return `[${stream}] ${text ?? (data === undefined ? '' : JSON.stringify(data))}`;
+  if (text !== undefined || data === undefined) return `[${stream}] ${text ?? ''}`;
+  return `[${stream}] ${stream === 'claude' ? claudeLineAsText(data) : JSON.stringify(data)}`;
 }
 
 /** One line alone never makes an answer longer than a whole page may be. */
