@@ -28,11 +28,14 @@ export async function findCgroups(): Promise<CgroupTree> {
     const withoutCpu: CgroupTree = { version: 2, parents: { memory: parent, pids: parent } };
     if (await canBeUsed(withoutCpu)) return withoutCpu;
   }
-  const usable: Partial<Record<Controller, string>> = {};
-  for (const [controller, parent] of Object.entries(one) as [Controller, string][]) {
-    if (await canBeUsed({ version: 1, parents: { [controller]: parent } })) usable[controller] = parent;
-  }
-  return { version: 1, parents: usable };
+  const tried = await Promise.all(
+    controllers.map(async (controller) => {
+      const parent = one[controller];
+      if (parent === undefined) return {};
+      return (await canBeUsed({ version: 1, parents: { [controller]: parent } })) ? { [controller]: parent } : {};
+    }),
+  );
+  return { version: 1, parents: Object.assign({}, ...tried) };
 }
 
 /**

@@ -5,6 +5,7 @@ import { erect, type ReadyWall, tearDown } from './erect.ts';
 import { layFoundation } from './foundation.ts';
 import { pack } from './pack.ts';
 import { createPool } from './pool.ts';
+import { reclaimAbandoned } from './reclaim.ts';
 import { createWall } from './wall.ts';
 
 export interface BubblewrapOptions {
@@ -36,9 +37,20 @@ export function createBubblewrap(options: BubblewrapOptions): Sandbox {
     const binaries = { node: await node(), ...(claude === undefined ? {} : { claude: await claude() }) };
     return erect(await foundation(), { door: true, binaries });
   };
+  const state: { reclaiming: Promise<void> | undefined } = { reclaiming: undefined };
+  const reclaim = async () => {
+    try {
+      await reclaimAbandoned((await foundation()).workDir);
+    } catch {
+      // A wall that needs the place meets the same difficulty, and says so.
+    }
+  };
   return {
     technology: 'bubblewrap',
-    warm: pool.refill,
+    warm: () => {
+      pool.refill();
+      state.reclaiming ??= reclaim();
+    },
     enter: async ({ door, signal }) => {
       signal.throwIfAborted();
       const taking = door ? erectWithDoor() : pool.take();
@@ -59,6 +71,7 @@ export function createBubblewrap(options: BubblewrapOptions): Sandbox {
     },
     close: async () => {
       await pool.close();
+      await state.reclaiming;
       await foundation.made()?.then(
         ({ slots }) => slots.close(),
         () => undefined,

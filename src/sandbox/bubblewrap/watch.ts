@@ -84,30 +84,33 @@ function isBelowFloor(free: Figures, atStart: Figures): boolean {
   );
 }
 
-/** Measured anyway after so long: what others delete may hide what this one writes. */
-const measureAfterMs = 30_000;
+/** Measured anyway after so long: what others delete in the same moment hides what this one writes. */
+const measureAfterMs = 10_000;
 /** Measuring takes at most a fifth of the time, however many files there are. */
 const restFactor = 4;
 
 /**
  * Measures only when it can have happened: a wall that used U of its limit L when it was measured is not over it
- * before the whole disk has lost L - U.
+ * before the whole disk has lost L - U. What the disk gains meanwhile is somebody's deleting, and does not count.
  */
 function createGauge(freeAtStart: number, limit: number, tell: () => void, measure: () => Promise<number>) {
-  const state = { freeThen: freeAtStart, used: 0, measuredAtMs: performance.now(), restUntilMs: 0 };
-  const measureNow = async (free: number) => {
+  const state = { free: freeAtStart, lost: 0, used: 0, measuredAtMs: performance.now(), restUntilMs: 0 };
+  const measureNow = async () => {
     const startedAtMs = performance.now();
     state.restUntilMs = Number.POSITIVE_INFINITY;
+    state.lost = 0;
     const used = await measure();
     const measuredAtMs = performance.now();
     if (used > limit) tell();
-    Object.assign(state, { used, measuredAtMs, freeThen: free });
-    state.restUntilMs = measuredAtMs + restFactor * (measuredAtMs - startedAtMs);
+    const restUntilMs = measuredAtMs + restFactor * (measuredAtMs - startedAtMs);
+    Object.assign(state, { used, measuredAtMs, restUntilMs });
   };
   return (free: number) => {
+    state.lost += Math.max(0, state.free - free);
+    state.free = free;
     const now = performance.now();
     if (now < state.restUntilMs) return;
-    const canBeOver = state.freeThen - free >= limit - state.used;
-    if (canBeOver || now - state.measuredAtMs > measureAfterMs) void measureNow(free);
+    const canBeOver = state.lost >= limit - state.used;
+    if (canBeOver || now - state.measuredAtMs > measureAfterMs) void measureNow();
   };
 }
