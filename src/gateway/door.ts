@@ -38,7 +38,8 @@ export function openGateway(options: GatewayOptions & { readonly prices: Prices 
 /** A program that asks a thousand times is told of once: denials become events, and events are the run's to read. */
 function toldOnce(onDenied: GatewayOptions['onDenied']): GatewayOptions['onDenied'] {
   const told = new Set<string>();
-  return (denial) => {
+  return ({ what, why }) => {
+    const denial = { what: what.slice(0, wordsMax), why: why.slice(0, wordsMax) };
     const name = `${denial.what}\n${denial.why}`;
     if (told.has(name) || told.size >= denialsMax) return;
     told.add(name);
@@ -47,3 +48,5 @@ function toldOnce(onDenied: GatewayOptions['onDenied']): GatewayOptions['onDenie
 }
 
 const denialsMax = 100;
+/** Names in a request are the program's own, and as long as it likes. */
+const wordsMax = 300;

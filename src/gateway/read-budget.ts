@@ -28,7 +28,8 @@ export function createReadBudget({ eachBytesMax, allBytesMax }: ReadBudgetOption
         bytes = 0;
       };
       try {
-        for await (const chunk of request) {
+        // A body that is too large is left unread, so that the refusal can still be answered.
+        for await (const chunk of request.iterator({ destroyOnReturn: false })) {
           bytes += chunk.length;
           held += chunk.length;
           if (bytes > eachBytesMax || held > allBytesMax) {

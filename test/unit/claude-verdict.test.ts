@@ -62,6 +62,12 @@ test.for<[string, Partial<Evidence>, string, string]>([
     'none that the model gave',
   ],
   ['no result, the endpoint failing', { results: [], lastFailure: 'It answered 500.' }, 'model_error', '500'],
+  [
+    'no claude',
+    { results: [], end: { ...end, exitCode: 127 }, stderr: 'sh: 5: exec: /runyard/bin/claude: not found' },
+    'sandbox_unavailable',
+    'RUNYARD_CLAUDE_PATH',
+  ],
   ['no result', { results: [], stderr: 'x\nerror: bad \x1b[31mflag\n' }, 'command_failed', 'error: bad flag'],
   ['an error result', { results: [told({ is_error: true })], lastFailure: 'It answered 401.' }, 'model_error', '401'],
   [

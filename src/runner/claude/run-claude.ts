@@ -81,7 +81,18 @@ function claudeResultOf({ status, claim, answer }: Verdict, gateway: Gateway): C
     numTurns: claim?.num_turns ?? 0,
     usage,
     costUsd,
-    permissionDenials: claim?.permission_denials ?? [],
+    permissionDenials: firstThatFit(claim?.permission_denials ?? []),
     sessionId: claim?.session_id ?? '',
   };
+}
+
+/** A denial repeats what the tool was to do, and that can be a whole file. */
+const denialsBytesMax = 32 * 1024;
+
+function firstThatFit<T>(denials: readonly T[]): T[] {
+  let bytes = 0;
+  return denials.filter((denial) => {
+    bytes += JSON.stringify(denial).length;
+    return bytes <= denialsBytesMax;
+  });
 }

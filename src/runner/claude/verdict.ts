@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from 'node:util';
-import type { WallEnd } from '../../contracts/sandbox.ts';
+import { type WallEnd, wallPaths } from '../../contracts/sandbox.ts';
 import type { ClaudeSpec, RunError, RunStatus, TaskRecord } from '../../contracts/task.ts';
 import { statusOfEnd } from '../limits.ts';
 import { wasDelivered } from './delivered.ts';
@@ -67,10 +67,19 @@ function setupFailed({ spec, end }: Evidence): RunError {
 
 function withoutResult({ end, lastFailure, stderr }: Evidence): RunError {
   if (lastFailure !== undefined) return { code: 'model_error', message: lastFailure };
+  if (end.exitCode === notFound && stderr.includes(wallPaths.claude)) return noClaude;
   const lastLine = stripVTControlCharacters(stderr).trim().split('\n').at(-1) ?? '';
   const said = lastLine === '' ? '' : `: ${short(lastLine)}`;
   return { code: 'command_failed', message: `Claude ended with exit ${end.exitCode} and without a result${said}` };
 }
+
+/** What a shell exits with where there is no such program. */
+const notFound = 127;
+const noClaude: RunError = {
+  code: 'sandbox_unavailable',
+  message:
+    'There is no claude program in this sandbox. Install Claude Code where the runner is, or set RUNYARD_CLAUDE_PATH.',
+};
 
 function faultOf({ spec, end, delivered, lastFailure }: Evidence, result: ResultLine): RunError | undefined {
   if (result.subtype === 'error_max_turns') {
@@ -78,7 +87,7 @@ function faultOf({ spec, end, delivered, lastFailure }: Evidence, result: Result
   }
   if (result.is_error) {
     const said = short(result.errors?.[0] ?? result.result ?? result.subtype);
-    return { code: 'model_error', message: lastFailure ?? `Claude ended with an error: ${said}` };
+    return { code: 'model_error', message: `${lastFailure ?? 'Claude ended with an error.'} Claude said: ${said}` };
   }
   if (end.exitCode !== 0) return { code: 'command_failed', message: `Claude ended with exit ${end.exitCode}` };
   const answers = [result.result ?? '', ...(result.structured_output === undefined ? [] : [result.structured_output])];
