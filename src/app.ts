@@ -10,6 +10,7 @@ import type { IssueTracker } from './contracts/github.ts';
 import { executable, findProgram } from './lib/find-program.ts';
 import type { Logger } from './lib/logger.ts';
 import { once } from './lib/once.ts';
+import { SettingsError } from './lib/settings.ts';
 import { createLocalSeal } from './seal/local.ts';
 import { createCalls } from './server/calls.ts';
 import type { Face } from './server/face.ts';
@@ -30,7 +31,7 @@ export interface App {
 const dayMs = 24 * 3_600_000;
 
 export function createApp(config: Config, log: Logger): App {
-  mkdirSync(config.home, { recursive: true, mode: 0o700 });
+  makeHome(config.home);
   const store = createFilesystemStore({ dir: join(config.home, 'store') });
   const seal = createLocalSeal({ keyFile: join(config.home, 'key') });
   const hints = createHints();
@@ -63,6 +64,14 @@ export function createApp(config: Config, log: Logger): App {
       await store.close();
     },
   };
+}
+
+function makeHome(home: string): void {
+  try {
+    mkdirSync(home, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new SettingsError(`--home (RUNYARD_HOME): the folder ${home} cannot be made.`, { cause });
+  }
 }
 
 /** What fails here fails again, and is told, at the first task. */

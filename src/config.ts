@@ -103,11 +103,19 @@ export function readConfig(sources: ConfigSources): Config {
 }
 
 function readHomeFile(home: string, { readFile }: ConfigSources) {
-  const text = readFile(join(home, 'config.json'));
+  const text = readText(join(home, 'config.json'), readFile);
   if (text === undefined) return {};
   const values = settings.fromFile(text);
   if (values.home !== undefined) throw new SettingsError('"home" cannot stand in config.json, which lies in it.');
   return values;
+}
+
+function readText(path: string, readFile: ConfigSources['readFile']): string | undefined {
+  try {
+    return readFile(path);
+  } catch (cause) {
+    throw new SettingsError(`${path} cannot be read.`, { cause });
+  }
 }
 
 const keyLengthMin = 16;

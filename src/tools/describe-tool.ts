@@ -24,11 +24,16 @@ export function jsonSchemaOf(schema: z.ZodObject, io: 'input' | 'output') {
 /** Says less where that changes nothing: fewer tokens for every client, and outputs may grow without breaking one. */
 function compact({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodType; jsonSchema: z.core.JSONSchema.BaseSchema }) {
   delete jsonSchema.propertyNames;
+  if (isEmpty(jsonSchema.additionalProperties)) jsonSchema.additionalProperties = true;
   const { def } = zodSchema._zod;
   if (def.type === 'object' && !('catchall' in def && def.catchall !== undefined))
     delete jsonSchema.additionalProperties;
   if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+}
+
+function isEmpty(schema: unknown): boolean {
+  return typeof schema === 'object' && schema !== null && Object.keys(schema).length === 0;
 }
 
 /** Some clients read no list of types: each becomes an alternative. */
