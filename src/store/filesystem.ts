@@ -102,7 +102,10 @@ export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
     },
 
     async remove(key) {
-      await unlink(pathOfKey(dir, key).path).catch((error: unknown) => {
+      const { path } = pathOfKey(dir, key);
+      // A read-only disk refuses to remove even what is not there.
+      if (!existsSync(path)) return;
+      await unlink(path).catch((error: unknown) => {
         if (!isAbsent(error)) throw asUnwritable(dir, error);
       });
     },
