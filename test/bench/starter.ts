@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process';
 
+/** Where no reaper is above it, podman waits 20 s for the end of its own monitor: that is no measure of it. */
+const tooLongMs = 10_000;
+
 /**
  * A small process that starts the bare thing: it is sent `{ command, input, expected, times, atOnce }` and answers with
  * the milliseconds of the whole, or with an error where a program does not print what is expected.
@@ -35,7 +38,7 @@ async function carryOut({ times, atOnce, ...program }: Order): Promise<number> {
 function runOnce({ command, input, expected }: Pick<Order, 'command' | 'input' | 'expected'>): Promise<void> {
   return new Promise((resolve, reject) => {
     const [program = '', ...args] = command;
-    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], cwd: '/' });
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], cwd: '/', timeout: tooLongMs });
     const said = { stdout: '', stderr: '' };
     child.stdout.on('data', (chunk) => {
       said.stdout += chunk;
@@ -44,8 +47,9 @@ function runOnce({ command, input, expected }: Pick<Order, 'command' | 'input' |
       said.stderr += chunk;
     });
     child.on('error', reject);
-    child.on('close', () => {
-      if (said.stdout === expected) resolve();
+    child.on('close', (_, signal) => {
+      if (signal !== null) reject(new Error(`did not end within ${tooLongMs / 1000} s`));
+      else if (said.stdout === expected) resolve();
       else reject(new Error(said.stderr.trim().split('\n').at(-1) || `printed ${JSON.stringify(said.stdout)}`));
     });
     child.stdin.on('error', () => {});
