@@ -40,7 +40,7 @@ export function createMeter(prices: Prices): Meter {
         },
       };
     },
-    spent: () => [...open].reduce((sum, [reader, model]) => add(sum, spentBy(prices, reader, model)), closed),
+    spent: () => rounded([...open].reduce((sum, [reader, model]) => add(sum, spentBy(prices, reader, model)), closed)),
     delivered: () => delivered,
   };
 }
@@ -75,4 +75,9 @@ function add(a: Spent, b: Spent): Spent {
     },
     costUsd: a.costUsd === null || b.costUsd === null ? null : a.costUsd + b.costUsd,
   };
+}
+
+/** Without the tail that adding fractions leaves: a token costs no less than a tenth of a millionth. */
+function rounded({ usage, costUsd }: Spent): Spent {
+  return { usage, costUsd: costUsd === null ? null : Math.round(costUsd * 1e9) / 1e9 };
 }
