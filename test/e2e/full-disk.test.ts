@@ -37,12 +37,12 @@ test.skipIf(!canMount)(
     const served = await serve(home);
     const { task_id: taskId } = await served.call('execute_code', {
       language: 'bash',
-      code: 'echo begun; sleep 2; echo done',
+      code: 'echo begun; sleep 5; echo done',
       wait_seconds: 1,
     });
     fill(join(store, 'filler'));
     expect(await served.refusal('execute_code', { language: 'bash', code: 'echo never' })).toMatch(/disk is full/);
-    const before = await served.call('get_task_logs', { task_id: taskId, wait_seconds: 4 });
+    const before = await served.call('get_task_logs', { task_id: taskId, wait_seconds: 8 });
     expect(before).toMatchObject({ status: 'running' });
     rmSync(join(store, 'filler'));
     const after = await served.call('get_task_logs', { task_id: taskId, wait_seconds: 30 });
