@@ -7,6 +7,8 @@ import type { Attempt, LiveWall, Trial } from './harness.ts';
 
 const MiB = 1024 * 1024;
 const workspaceBytes = 32 * MiB;
+/** What the attackers write unless they are ended; so much that a slow machine ends them in time too. */
+const wantedBytes = 400 * MiB;
 const workspaceInodes = 2_000;
 
 describeWall('the disk of a wall', () => {
@@ -48,10 +50,10 @@ describeWall('the disk of a wall', () => {
 
   test('W6: a full workspace ends the run, and the disk is given back', async () => {
     const { trial, peak } = await tryToFill(
-      'for n in range(60):\n    open(f"/workspace/{n}", "wb").write(b"x" * 2 * MiB)\n    time.sleep(0.01)\ntime.sleep(5)',
+      'for n in range(200):\n    open(f"/workspace/{n}", "wb").write(b"x" * 2 * MiB)\n    time.sleep(0.01)\ntime.sleep(5)',
     );
     endedForDisk(trial);
-    expect(peak.bytes).toBeLessThan(3 * workspaceBytes);
+    expect(peak.bytes).toBeLessThan(wantedBytes / 2);
     expect(bench.filesBelowWork().filter(({ path }) => /\/workspace\/\d+$/.test(path))).toEqual([]);
   });
 
@@ -66,18 +68,18 @@ describeWall('the disk of a wall', () => {
 
   test('W6: files that were deleted and are still open count', async () => {
     const { trial, peak } = await tryToFill(
-      'kept = []\nfor n in range(60):\n    kept.append(open("/workspace/gone", "wb", buffering=0)); kept[-1].write(b"x" * 2 * MiB); os.unlink("/workspace/gone")\n    time.sleep(0.01)\ntime.sleep(5)',
+      'kept = []\nfor n in range(200):\n    kept.append(open("/workspace/gone", "wb", buffering=0)); kept[-1].write(b"x" * 2 * MiB); os.unlink("/workspace/gone")\n    time.sleep(0.01)\ntime.sleep(5)',
     );
     endedForDisk(trial);
-    expect(peak.bytes).toBeLessThan(3 * workspaceBytes);
+    expect(peak.bytes).toBeLessThan(wantedBytes / 2);
   });
 
   test('W6: deleted files held by a child that hides in another folder count', async () => {
     const { trial, peak } = await tryToFill(
-      'for n in range(30):\n    if os.fork() == 0:\n        os.setsid(); fd = os.open("/workspace", os.O_TMPFILE | os.O_RDWR); os.write(fd, b"x" * 4 * MiB); time.sleep(30)\n    time.sleep(0.02)\ntime.sleep(5)',
+      'for n in range(100):\n    if os.fork() == 0:\n        os.setsid(); fd = os.open("/workspace", os.O_TMPFILE | os.O_RDWR); os.write(fd, b"x" * 4 * MiB); time.sleep(30)\n    time.sleep(0.02)\ntime.sleep(5)',
     );
     endedForDisk(trial);
-    expect(peak.bytes).toBeLessThan(3 * workspaceBytes);
+    expect(peak.bytes).toBeLessThan(wantedBytes / 2);
   });
 
   test('W6: too many files end the run', async () => {

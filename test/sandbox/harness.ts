@@ -142,10 +142,13 @@ function commandOf({ argv, python }: Attempt): readonly string[] {
   return argv ?? ['/usr/bin/python3', '-c', python ?? ''];
 }
 
+/** Undefined where the program has ended already. */
 function identityOf(pids: readonly number[]): [number | undefined, string | undefined] {
-  const pid = pids.find((one) => namespaceOf(one, 'pid') !== namespaceOf(process.pid, 'pid'));
-  if (pid === undefined) throw new Error('the program is not in a pid namespace of its own');
-  return [uidsOf(pid)[0], namespaceOf(pid, 'pid')];
+  const [pid] = pids;
+  if (pid === undefined) return [undefined, undefined];
+  const pidNamespace = namespaceOf(pid, 'pid');
+  if (pidNamespace === namespaceOf(process.pid, 'pid')) throw new Error('the program is in our own pid namespace');
+  return [uidsOf(pid)[0], pidNamespace];
 }
 
 /** The last line is the program's word; lines before it, such as `ready`, are signals. */
