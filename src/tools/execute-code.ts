@@ -2,13 +2,14 @@ import { z } from 'zod';
 import { limits } from '../contracts/limits.ts';
 import { mainFiles } from '../contracts/main-files.ts';
 import { language } from '../contracts/task.ts';
-import { codeOutput, taskOutput } from '../contracts/task-output.ts';
+import { codeOutput } from '../contracts/task-output.ts';
 import { type Call, defineTool } from './define-tool.ts';
 import { files } from './params/files.ts';
 import { envField, idempotencyKeyField, startWaitSecondsField, timeoutSecondsField } from './params/task.ts';
 import { boundedText, notEmpty, totalBytes, word, wordsBytesMax } from './params/text.ts';
 import { picturesOfTask } from './pictures-of-task.ts';
 import type { Tasks } from './services.ts';
+import { startTask } from './start-task.ts';
 import { tellCode } from './tell-task.ts';
 
 const input = z
@@ -48,10 +49,8 @@ export const executeCode = defineTool({
   hints: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input,
   output: codeOutput,
-  async handle(fields, { caller, signal }: Call, { tasks }: Tasks<'submit' | 'wait' | 'artifact'>) {
-    const id = await tasks.submit(taskOf(fields), caller);
-    const view = await tasks.wait(id, caller, { waitMs: fields.wait_seconds * 1000, signal });
-    return codeOutput.parse(taskOutput(view));
+  async handle(fields, call: Call, services: Tasks<'submit' | 'wait' | 'artifact'>) {
+    return codeOutput.parse(await startTask(taskOf(fields), fields.wait_seconds, call, services));
   },
   tell: tellCode,
   pictures: (output, call, { tasks }) => picturesOfTask(output, call, tasks),

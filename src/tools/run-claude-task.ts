@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { RunyardError } from '../contracts/errors.ts';
 import { limits } from '../contracts/limits.ts';
 import { type ModelEndpoint, permissionMode } from '../contracts/task.ts';
-import { claudeOutput, taskOutput } from '../contracts/task-output.ts';
+import { claudeOutput } from '../contracts/task-output.ts';
 import { type Call, defineTool } from './define-tool.ts';
 import { checkOutputSchema } from './output-schema.ts';
 import { globs, modelName, shellCommands, toolNames } from './params/claude.ts';
@@ -11,6 +11,7 @@ import { envField, idempotencyKeyField, startWaitSecondsField, timeoutSecondsFie
 import { boundedText, notEmpty } from './params/text.ts';
 import { picturesOfTask } from './pictures-of-task.ts';
 import type { Tasks, ToolServices } from './services.ts';
+import { startTask } from './start-task.ts';
 import { tellClaude } from './tell-task.ts';
 
 const prompt = boundedText(limits.promptBytesMax, '1 MiB');
@@ -48,11 +49,10 @@ export const runClaudeTask = defineTool({
   hints: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input,
   output: claudeOutput,
-  async handle(fields, { caller, signal }: Call, { tasks, modelEndpoint }: Services) {
+  async handle(fields, call: Call, services: Services) {
     if (fields.output_schema !== undefined) await checkOutputSchema(fields.output_schema);
-    const id = await tasks.submit(taskOf(fields, usable(modelEndpoint)), caller);
-    const view = await tasks.wait(id, caller, { waitMs: fields.wait_seconds * 1000, signal });
-    return claudeOutput.parse(taskOutput(view));
+    const task = taskOf(fields, usable(services.modelEndpoint));
+    return claudeOutput.parse(await startTask(task, fields.wait_seconds, call, services));
   },
   tell: tellClaude,
   pictures: (output, call, { tasks }) => picturesOfTask(output, call, tasks),
