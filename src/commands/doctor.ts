@@ -1,5 +1,8 @@
 import { claudeProgram, packageVersion } from '../app.ts';
+import type { Config } from '../config.ts';
 import type { Finding } from '../contracts/sandbox.ts';
+import { closeInheritedDescriptors } from '../lib/descriptors.ts';
+import { probeSandbox } from '../sandbox/detect.ts';
 import { configOfProcess } from './config-of-process.ts';
 import { githubFinding, modelFinding } from './doctor/credentials.ts';
 import { keyFinding, storeFinding, workFinding } from './doctor/places.ts';
@@ -9,14 +12,18 @@ import { noTrial, trialFinding } from './doctor/trial.ts';
 
 /** Tells what is here, what is missing, what that would allow and how to bring it. Exit code 0: something can be run. */
 export async function doctor(flags: readonly string[]): Promise<number> {
+  // Whatever a shell left open here would stand open in the wall that is tried, which is refused for it.
+  closeInheritedDescriptors();
   const config = configOfProcess(flags.filter((flag) => flag !== '--json'));
+  const claudePath = claudeProgram(config);
   const [interpreters, claude, places] = await Promise.all([
     interpreterFindings(),
-    claudeFinding(claudeProgram(config)),
+    claudeFinding(claudePath),
     Promise.all([storeFinding(config.home), workFinding(config.work), keyFinding(config.home)]),
   ]);
-  const isReady = places.every(({ state }) => state !== 'missing');
-  const trial = isReady ? await trialFinding(config, has(interpreters, 'python3') ? 'python' : 'bash') : noTrial;
+  const wall = isComplete(places) ? await wallFindings(config, claudePath) : [];
+  const language = isComplete(interpreters.filter(({ subject }) => subject === 'python3')) ? 'python' : 'bash';
+  const trial = isComplete([...places, ...wall]) ? await trialFinding(config, language) : noTrial;
   const report: Report = {
     version: packageVersion(),
     backend: config.backend,
@@ -24,6 +31,7 @@ export async function doctor(flags: readonly string[]): Promise<number> {
     findings: [
       nodeFinding(),
       ...places,
+      ...wall,
       ...interpreters,
       trial,
       claude,
@@ -37,6 +45,11 @@ export async function doctor(flags: readonly string[]): Promise<number> {
   return report.ok ? 0 : 1;
 }
 
-function has(findings: readonly Finding[], subject: string): boolean {
-  return findings.some((finding) => finding.subject === subject && finding.state === 'ok');
+function wallFindings({ sandbox, work }: Config, claudePath: string | undefined): Promise<Finding[]> {
+  const programs = { nodePath: process.execPath, ...(claudePath === undefined ? {} : { claudePath }) };
+  return probeSandbox(sandbox, { workDir: work, slots: 0, ...programs });
+}
+
+function isComplete(findings: readonly Finding[]): boolean {
+  return findings.every(({ state }) => state !== 'missing');
 }

@@ -51,6 +51,9 @@ test('a program truly runs in the wall, and that decides the exit code', () => {
     detail: expect.stringMatching(/^print\(42\) ran in bubblewrap, network none: \d+ ms/),
   });
   expect({ ok, status }).toEqual({ ok: true, status: 0 });
+  const told = findings.map(({ subject }) => subject);
+  expect(told).toEqual(expect.arrayContaining(['bubblewrap', 'wall', 'limits', 'user ids']));
+  expect(new Set(told).size).toBe(told.length);
 });
 
 test('people see marks, and what brings what is missing', () => {
@@ -70,8 +73,8 @@ test('a backend that cannot run is exit code 1, with the reason and what to do',
   const { ok, findings } = report.parse(JSON.parse(stdout));
   const at = (wanted: string) => findings.find(({ subject }) => subject === wanted);
   expect({ ok, status }).toEqual({ ok: false, status: 1 });
-  expect(at('work folder')).toMatchObject({ state: 'missing', detail: `${file} cannot be written` });
-  expect(at('work folder')?.remedy).toContain('RUNYARD_WORK');
+  expect(at('work disk')).toMatchObject({ state: 'missing', detail: `${file} cannot be written` });
+  expect(at('work disk')?.remedy).toContain('RUNYARD_WORK');
   expect(at('trial')).toMatchObject({ state: 'missing', detail: 'not tried' });
 });
 

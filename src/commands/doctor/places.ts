@@ -6,12 +6,12 @@ const freeBytesWanted = 4 * 1024 ** 3;
 
 /** Where tasks are kept. */
 export async function storeFinding(home: string): Promise<Finding> {
-  return folderFinding('store', join(home, 'store'), 'RUNYARD_HOME');
+  return folderFinding('store disk', join(home, 'store'), 'RUNYARD_HOME');
 }
 
 /** Where programs run. */
 export async function workFinding(work: string): Promise<Finding> {
-  return folderFinding('work folder', work, 'RUNYARD_WORK');
+  return folderFinding('work disk', work, 'RUNYARD_WORK');
 }
 
 /** The key that seals tasks: nobody else may read it. */
