@@ -22,7 +22,7 @@ export function makeHome(): Home {
   return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 }) };
 }
 
-const output = z.looseObject({ stdout: z.string().optional() });
+const output = z.looseObject({ stdout: z.string() });
 
 /** The built server on stdio with the official client. */
 export interface Served {
@@ -43,12 +43,13 @@ export async function serve(home: Home): Promise<Served> {
   const client = new Client({ name: 'bench', version: '1.0.0' });
   await client.connect(transport);
   const call = async () => {
-    const { structuredContent } = await client.callTool({
+    const { structuredContent, content } = await client.callTool({
       name: 'execute_code',
       arguments: { language: 'python', code: program.code },
     });
-    const { stdout } = output.parse(structuredContent);
-    if (stdout !== program.prints) throw new Error(`execute_code answered ${JSON.stringify(structuredContent)}`);
+    if (output.safeParse(structuredContent).data?.stdout !== program.prints) {
+      throw new Error(`execute_code answered ${JSON.stringify(structuredContent ?? content)}`);
+    }
   };
   return {
     pid: transport.pid ?? 0,
