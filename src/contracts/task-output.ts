@@ -129,7 +129,7 @@ function codeEnd(result: RunResult) {
 function commonEnd(id: TaskId, result: RunResult) {
   return {
     ...(result.error === undefined ? {} : { error: errorEnd(result.error) }),
-    artifacts: result.artifacts.map((artifact) => artifactEnd(id, result.run, artifact)),
+    artifacts: artifactsEnd(id, result),
     duration_ms: result.durationMs,
   };
 }
@@ -143,7 +143,20 @@ function errorEnd({ code, type, message, line }: RunError) {
   };
 }
 
-export function artifactEnd(id: TaskId, run: number, artifact: Artifact): z.infer<typeof artifactOutput> {
+/** Of all texts of artifacts in one output; those beyond are a `read_artifact` away. */
+const artifactTextsMax = 64 * 1024;
+
+function artifactsEnd(id: TaskId, { run, artifacts }: RunResult): z.infer<typeof artifactOutput>[] {
+  let room = artifactTextsMax;
+  return artifacts.map((artifact) => {
+    const { text, ...rest } = artifactEnd(id, run, artifact);
+    if (text === undefined || text.length > room) return rest;
+    room -= text.length;
+    return { ...rest, text };
+  });
+}
+
+function artifactEnd(id: TaskId, run: number, artifact: Artifact): z.infer<typeof artifactOutput> {
   return {
     path: artifact.path,
     size_bytes: artifact.sizeBytes,

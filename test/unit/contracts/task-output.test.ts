@@ -61,6 +61,20 @@ test('code that has ended: everything, cleaned', () => {
   });
 });
 
+test('texts of artifacts stand in an output until 64 KiB are full', () => {
+  const [artifact] = result.artifacts;
+  const artifacts = Array.from({ length: 20 }, (_, i) => ({
+    ...artifact!,
+    path: `output/${i}`,
+    text: 'x'.repeat(8192),
+  }));
+  const output = taskOutput({ record: record('code'), status: 'failed', results: [{ ...result, artifacts }] });
+  expect(output.artifacts?.map(({ text }) => text?.length)).toEqual([
+    ...Array(8).fill(8192),
+    ...Array(12).fill(undefined),
+  ]);
+});
+
 describe('a Claude task that has ended', () => {
   const view = (claude: RunResult['claude']) => ({
     record: record('claude'),
