@@ -32,10 +32,20 @@ export function createHome(): { readonly home: string; remove(): void } {
   return { home, remove: () => rmSync(home, { recursive: true, force: true, maxRetries: 30, retryDelay: 100 }) };
 }
 
-export async function serve(home: string, env: Record<string, string> = {}): Promise<Served> {
+export function serve(home: string, env: Record<string, string> = {}): Promise<Served> {
+  return serveCommand(home, { env });
+}
+
+/** The same, started through another command that puts `before` ahead of the server's own. */
+export async function serveCommand(
+  home: string,
+  { command, before = [], env = {} }: { command?: string; before?: readonly string[]; env?: Record<string, string> },
+): Promise<Served> {
+  const own = [process.execPath, main, 'serve'];
+  const [first, ...rest] = command === undefined ? own : [command, ...before, ...own];
   const transport = new StdioClientTransport({
-    command: process.execPath,
-    args: [main, 'serve'],
+    command: first!,
+    args: rest,
     env: { PATH: process.env.PATH ?? '', HOME: home, RUNYARD_HOME: home, RUNYARD_WORK: join(home, 'work'), ...env },
     stderr: 'ignore',
   });
