@@ -103,7 +103,9 @@ found = []
 for ring in (-1, -2, -3, -4, -5):
     key = call(${numbers.keyctl}, 10, ring, b'user', b'runyard-battery', 0)
     if key > 0 and call(${numbers.keyctl}, 11, key, buffer, 4096, 0) > 0: found.append(buffer.value.decode())
-print(found, 'runyard-battery' in open('/proc/keys').read() if __import__('os').access('/proc/keys', 4) else False, flush=True)`;
+try: listed = open('/proc/keys').read()
+except OSError: listed = ''
+print(found, 'runyard-battery' in listed, flush=True)`;
     const inherits = ['/usr/bin/python3', '-c', keeper];
     const control = following(
       spawn(inherits[0] ?? '', [...inherits.slice(1), '/usr/bin/python3', '-c', thief], { stdio: 'pipe' }),
