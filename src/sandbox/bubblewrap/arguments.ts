@@ -20,6 +20,8 @@ export function wallCommand(name: string): readonly string[] {
 export interface Mounts {
   /** `/usr` and the library folders of this machine, as arguments. */
   readonly system: readonly string[];
+  /** What the host's /proc tells of the host. */
+  readonly hidden: readonly string[];
   /** Folder that holds what every wall sees as its `/etc`. */
   readonly etc: string;
   /** Host paths to show read-only. */
@@ -45,7 +47,9 @@ export function wallArguments(mounts: Mounts): Buffer {
       path,
       path,
     ]),
-    ...['--proc', '/proc', '--remount-ro', '/proc', '--dev', '/dev'],
+    ...['--proc', '/proc'],
+    ...mounts.hidden.flatMap((path) => ['--ro-bind', '/dev/null', path]),
+    ...['--remount-ro', '/proc', '--dev', '/dev'],
     ...['--perms', '1777', '--size', String(tmpfsBytes.sharedMemory), '--tmpfs', '/dev/shm', '--remount-ro', '/dev'],
     ...[
       '--perms',

@@ -51,12 +51,12 @@ async function buildPackingWall(
   foundation: Foundation,
   scope: 'output' | 'workspace',
 ): Promise<StandingWall> {
-  await Promise.all([slot.stdinFile.truncate(), slot.programFile.truncate()]);
+  await slot.forget();
   const steps = [
     { name: 'list', argv: listCommand(scope), mayFail: true as const },
     { name: 'pack', argv: [...tarCommand, '--verbatim-files-from', '-T', '-', '-f', '-'] },
   ];
-  await slot.programFile.write(programScript({ steps, env: {} }, packLimits), 0);
+  slot.writeProgram(programScript({ steps, env: {} }, packLimits));
   return buildWall(slot, {
     ...foundation,
     seccomp: foundation.shared.seccomp,
@@ -82,7 +82,7 @@ async function carryOut(wall: StandingWall, slot: Slot, options: CollectOptions)
   const wanted = await selected(listing.files, options.select);
   const { chosen, skipped } = chooseFitting(wanted, options);
   if (chosen.length === 0) return { files: 0, skipped: skipped + listing.notKept() };
-  await slot.stdinFile.write(Buffer.concat(chosen.flatMap(({ name }) => [name, Buffer.of(0)])), 0);
+  slot.writeStdin(Buffer.concat(chosen.flatMap(({ name }) => [name, Buffer.of(0)])));
   const unpacking = await unpack(options);
   sink.take = unpacking.push;
   wall.handshake.send(words.next);

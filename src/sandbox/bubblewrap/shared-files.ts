@@ -15,6 +15,8 @@ export interface SharedFiles {
   readonly seccomp: string;
   /** `/usr` and the library folders of this machine, as arguments of bwrap. */
   readonly system: readonly string[];
+  /** Files of /proc that are there, and are none of a program's business. */
+  readonly hidden: readonly string[];
 }
 
 export async function sharedFiles(workDir: string): Promise<SharedFiles> {
@@ -34,6 +36,7 @@ export async function sharedFiles(workDir: string): Promise<SharedFiles> {
     initWithDoor: `${folder}/init-with-door`,
     seccomp: `${folder}/seccomp`,
     system: await systemMounts(),
+    hidden: hostsOwn.map((name) => `/proc/${name}`).filter((path) => existsSync(path)),
   };
 }
 
@@ -67,6 +70,12 @@ async function makeWhole(folder: string, contents: Record<string, string | Buffe
     if (!existsSync(folder)) throw error;
   }
 }
+
+/** Of the kernel and the machine, not of any process: its command line, addresses, log, configuration. */
+const hostsOwn = [
+  ...['cmdline', 'config.gz', 'iomem', 'ioports', 'kallsyms', 'kcore', 'kmsg', 'kpagecgroup'],
+  ...['kpagecount', 'kpageflags', 'modules', 'sched_debug', 'slabinfo', 'sysrq-trigger', 'timer_list', 'vmallocinfo'],
+];
 
 const etcMountPoints = ['/etc/ssl', '/etc/alternatives', '/etc/pki', '/etc/ca-certificates'];
 

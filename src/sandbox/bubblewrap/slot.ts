@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { writeSync } from 'node:fs';
 import { chmod, chown, type FileHandle, mkdir, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { RunyardError } from '../../contracts/errors.ts';
@@ -19,10 +20,13 @@ export interface Slot {
   readonly stdin: string;
   /** What init reads at `go`. */
   readonly program: string;
-  readonly stdinFile: FileHandle;
-  readonly programFile: FileHandle;
+  /** Both are written at once and not through the thread pool: small files that a wall waits for. */
+  writeProgram(text: string): void;
+  writeStdin(bytes: Uint8Array): void;
   /** Takes the program's text, which holds the caller's environment, off the disk. */
   forgetProgram(): Promise<void>;
+  /** Takes what was left of both off the disk. */
+  forget(): Promise<void>;
   /** Deletes the workspace and what the program was given. Nothing inside may be alive. */
   clear(): Promise<void>;
   /** An empty workspace with an empty `output/`, owned by the identity. */
@@ -72,21 +76,27 @@ async function makeSlot(workDir: string, identity: Identity, lease: Lease): Prom
   await giveTo(identity, paths.stdout, paths.stderr);
   const stdinFile = await open(paths.stdin, 'wx+', 0o444);
   const programFile = await open(paths.program, 'wx+', 0o444);
+  // Whatever the umask: the wall's user reads them.
+  await Promise.all([stdinFile.chmod(0o444), programFile.chmod(0o444)]);
   // The wall's own group gets through to what it must open; nobody else gets in.
   if (identity.switchTo !== undefined) {
     await chown(folder, 0, identity.switchTo.gid);
     await chmod(folder, 0o710);
   }
+  const forget = async () => {
+    await Promise.all([stdinFile.truncate(), programFile.truncate()]);
+  };
   return {
     identity,
     folder,
     workspace,
     ...paths,
-    stdinFile,
-    programFile,
+    writeProgram: (text) => writeWhole(programFile, Buffer.from(text)),
+    writeStdin: (bytes) => writeWhole(stdinFile, bytes),
     forgetProgram: () => programFile.truncate(),
+    forget,
     clear: async () => {
-      await Promise.all([wipe(workspace), stdinFile.truncate(), programFile.truncate()]);
+      await Promise.all([wipe(workspace), forget()]);
     },
     furnish: async () => {
       await mkdir(workspace, { mode: 0o700 });
@@ -104,4 +114,9 @@ async function makeSlot(workDir: string, identity: Identity, lease: Lease): Prom
 async function giveTo({ switchTo }: Identity, ...paths: string[]): Promise<void> {
   if (switchTo === undefined) return;
   await Promise.all(paths.map((path) => chown(path, switchTo.uid, switchTo.gid)));
+}
+
+/** From the beginning of a file that is empty, wherever its last writer stopped. */
+function writeWhole(file: FileHandle, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(file.fd, bytes, at, bytes.length - at, at);
 }

@@ -71,9 +71,7 @@ async function prepare({ slot, cgroup }: ReadyWall, program: Program, script: st
   const { memoryBytes, cpus, processes } = program.limits;
   const isUsual =
     memoryBytes === usualLimits.memoryBytes && cpus === usualLimits.cpus && processes === usualLimits.processes;
-  await Promise.all([
-    isUsual ? undefined : cgroup.limit(program.limits),
-    slot.programFile.write(script, 0),
-    program.stdin.length === 0 ? undefined : slot.stdinFile.write(program.stdin, 0, program.stdin.length, 0),
-  ]);
+  slot.writeProgram(script);
+  slot.writeStdin(program.stdin);
+  if (!isUsual) await cgroup.limit(program.limits);
 }

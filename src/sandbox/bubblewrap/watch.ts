@@ -4,7 +4,8 @@ import { bytesBelow, bytesDeletedButOpen, inodesBelow } from './disk-usage.ts';
 
 /** A wall that runs, and whom to tell. */
 export interface Watched {
-  readonly workspace: string;
+  /** The slot's, not the workspace alone: an ordinary user's program can reopen its stdin for writing. */
+  readonly folder: string;
   readonly pidOfInit: number;
   readonly limits: Pick<WallLimits, 'workspaceBytes' | 'workspaceInodes'>;
   readonly onDiskLimit: () => void;
@@ -57,18 +58,18 @@ function freeOf({ bavail, bsize, files, ffree }: StatsFs): Figures {
   return { bytes: bavail * bsize, inodes: files === 0 ? Number.POSITIVE_INFINITY : ffree };
 }
 
-function lookAfter({ workspace, pidOfInit, limits, onDiskLimit, onLook }: Watched, atStart: Figures) {
+function lookAfter({ folder, pidOfInit, limits, onDiskLimit, onLook }: Watched, atStart: Figures) {
   const ending = new AbortController();
   const { signal } = ending;
   const tell = () => {
     if (!signal.aborted) onDiskLimit();
   };
   const bytes = createGauge(atStart.bytes, limits.workspaceBytes, tell, async () => {
-    const named = await bytesBelow(workspace, signal);
+    const named = await bytesBelow(folder, signal);
     // Whoever is over it by name need not be searched.
-    return named > limits.workspaceBytes ? named : named + (await bytesDeletedButOpen(pidOfInit, workspace));
+    return named > limits.workspaceBytes ? named : named + (await bytesDeletedButOpen(pidOfInit, folder));
   });
-  const inodes = createGauge(atStart.inodes, limits.workspaceInodes, tell, () => inodesBelow(workspace, signal));
+  const inodes = createGauge(atStart.inodes, limits.workspaceInodes, tell, () => inodesBelow(folder, signal));
   const look = (free: Figures) => {
     onLook();
     if (isBelowFloor(free, atStart)) return tell();

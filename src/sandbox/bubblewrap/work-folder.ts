@@ -11,6 +11,7 @@ export async function openWorkFolder(workDir: string): Promise<string> {
   const mode = getuid!() === 0 ? 0o711 : 0o700;
   if ((await mkdir(workDir, { recursive: true, mode })) !== undefined) await chmod(workDir, mode);
   const folder = await realpath(workDir);
+  await refuseForeign(folder);
   if (getuid!() !== 0) return folder;
   const closed = await closedFolderOf(folder);
   if (closed !== undefined) {
@@ -21,6 +22,19 @@ export async function openWorkFolder(workDir: string): Promise<string> {
     );
   }
   return folder;
+}
+
+/** Whoever can write the folder could swap a workspace for something else. */
+async function refuseForeign(folder: string): Promise<void> {
+  const { uid, mode } = await stat(folder);
+  if (uid === getuid!() && (mode & 0o002) === 0) return;
+  throw new RunyardError(
+    'sandbox_unavailable',
+    `The work folder ${folder} belongs to or can be written by other users.`,
+    {
+      hint: 'Set RUNYARD_WORK to a folder of your own, or one that is not there yet.',
+    },
+  );
 }
 
 /** The topmost folder on the way to (and including) this real path that other users cannot enter. */
