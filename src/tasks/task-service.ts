@@ -44,7 +44,7 @@ export function createTaskService(options: TaskServiceOptions): TaskService {
     const known = taskId.safeParse(id).success && Date.now() - taskCreatedAtMs(id) <= options.retentionMs;
     const record = known ? await readRecord(store, id) : undefined;
     if (record === undefined || record.owner !== caller.owner)
-      throw new RunyardError('not_found', `There is no task ${id}.`);
+      throw new RunyardError('not_found', `task_id: there is no task ${id}.`);
     return record;
   };
 

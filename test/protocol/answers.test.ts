@@ -41,7 +41,7 @@ test("an exception is told with the language's own name for it", async () => {
   expect(textOf(result)).toContain('ZeroDivisionError');
 });
 
-describe('what a program prints cannot pose as ours', () => {
+describe('W9: what a program prints cannot pose as ours', () => {
   test('escapes, controls and lone surrogates are taken out of what is read', async () => {
     const code = String.raw`
 import sys

@@ -40,7 +40,7 @@ describe('keys', () => {
     await expect(connectHttp('old line', shared.server!.url, key)).rejects.toThrow(/401|authorization|credential/i);
   });
 
-  test("another owner's task is like one that never was, on every way to it", async () => {
+  test("T4: another owner's task is like one that never was, on every way to it", async () => {
     const { json } = await callTool(shared.server!, keyA, 'execute_code', python);
     const task_id = String(json.task_id);
     const unknown = `${task_id.slice(0, -1)}${task_id.endsWith('0') ? '1' : '0'}`;
@@ -82,7 +82,7 @@ describe('keys', () => {
 });
 
 describe('a token on loopback', () => {
-  test('is readable by the same user alone, makes HTTP and stdio one owner, and goes with the server', async () => {
+  test('T4: is readable by the same user alone, makes HTTP and stdio one owner, and goes with the server', async () => {
     const home = makeHome();
     const server = await startServer({ home });
     const file = join(home, 'http-token');

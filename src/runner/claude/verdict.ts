@@ -1,4 +1,4 @@
-import { stripVTControlCharacters } from 'node:util';
+import { cleanText } from '../../contracts/clean-text.ts';
 import { type WallEnd, wallPaths } from '../../contracts/sandbox.ts';
 import type { ClaudeSpec, RunError, RunStatus, TaskRecord } from '../../contracts/task.ts';
 import { statusOfEnd } from '../limits.ts';
@@ -68,7 +68,7 @@ function setupFailed({ spec, end }: Evidence): RunError {
 function withoutResult({ end, lastFailure, stderr }: Evidence): RunError {
   if (lastFailure !== undefined) return { code: 'model_error', message: lastFailure };
   if (end.exitCode === notFound && stderr.includes(wallPaths.claude)) return noClaude;
-  const lastLine = stripVTControlCharacters(stderr).trim().split('\n').at(-1) ?? '';
+  const lastLine = cleanText(stderr).trim().split('\n').at(-1) ?? '';
   const said = lastLine === '' ? '' : `: ${short(lastLine)}`;
   return { code: 'command_failed', message: `Claude ended with exit ${end.exitCode} and without a result${said}` };
 }

@@ -1,4 +1,4 @@
-import { stripVTControlCharacters } from 'node:util';
+import { cleanText } from '../../contracts/clean-text.ts';
 import { mainFiles } from '../../contracts/main-files.ts';
 import type { Language, RunError } from '../../contracts/task.ts';
 
@@ -7,7 +7,7 @@ import type { Language, RunError } from '../../contracts/task.ts';
  * message and the line in the main file. A claim of the program, like everything it prints.
  */
 export function errorOf(language: Language, exitCode: number, rawStderr: string): RunError {
-  const stderr = stripVTControlCharacters(rawStderr);
+  const stderr = cleanText(rawStderr);
   const found = readers[language](stderr);
   const code = found?.type === 'MemoryError' ? 'out_of_memory' : 'command_failed';
   const message =
