@@ -1,9 +1,7 @@
-import { execFile } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import type { Finding } from '../../contracts/sandbox.ts';
 
-const run = promisify(execFile);
 const versionTimeoutMs = 15_000;
 
 /** main.ts refuses an older one, so this says which one it is. */
@@ -51,9 +49,10 @@ export async function claudeFinding(path: string | undefined): Promise<Finding> 
 /** The first line of `--version`; undefined where the program does not run. */
 async function versionOf(path: string): Promise<string | undefined> {
   try {
-    const { stdout } = await run(path, ['--version'], {
+    const { stdout } = await execa(path, ['--version'], {
       timeout: versionTimeoutMs,
       env: { PATH: process.env.PATH ?? '' },
+      extendEnv: false,
     });
     return stdout.split('\n')[0]?.trim();
   } catch {
