@@ -118,6 +118,21 @@ print(json.dumps(done))`,
     expect(modes()).toEqual(before);
   });
 
+  test('W2: every mount is read-only but the workspace, the sized tmpfs and the devices, and none honours setuid', async () => {
+    await bench.attempt({
+      python: 'import time\nprint("ready", flush=True)\ntime.sleep(60)',
+      whileAlive: (live) => {
+        const mounts = readFileSync(`/proc/${live.programPids()[0]}/mountinfo`, 'utf8').trim().split('\n');
+        const fields = mounts.map((line) => line.split(' '));
+        const writable = fields.filter(([, , , , , options]) => options?.split(',').includes('rw'));
+        const places = writable.map(([, , , , place]) => place ?? '').filter((place) => !isDevice(place));
+        expect(places.sort()).toEqual(['/dev/pts', '/dev/shm', '/tmp', '/workspace']);
+        expect(fields.filter(([, , , , , options]) => !options?.split(',').includes('nosuid'))).toEqual([]);
+        expect(mounts.filter((line) => / (\/tmp|\/dev\/shm) /.test(line) && !/size=\d+/.test(line))).toEqual([]);
+      },
+    });
+  });
+
   test('W2: a setuid file is out of reach of other users while its run lives, and unusable and gone afterwards', async () => {
     const maker = `
 import os, shutil, time
@@ -163,6 +178,10 @@ time.sleep(30)`;
     }
   });
 });
+
+function isDevice(path: string): boolean {
+  return /^\/dev\/(null|zero|full|random|urandom|tty|console)$/.test(path);
+}
 
 /** What becomes of a program of the host that another user starts. */
 function runAs(uid: number, path: string): { error: string | undefined } {
