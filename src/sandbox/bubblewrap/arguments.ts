@@ -11,6 +11,8 @@ const tmpfsBytes = { tmp: 1024 * MiB, sharedMemory: 512 * MiB };
 
 export const initPath = '/runyard/init';
 export const programPath = '/runyard/program';
+/** Read-only, so that not even its owner can write what lies below on the host. */
+export const stdinPath = '/runyard/stdin';
 
 /** What bwrap starts as pid 1. The name makes it possible to find what an ended runner left. */
 export function wallCommand(name: string): readonly string[] {

@@ -46,17 +46,16 @@ export async function spawnBwrap(slot: Slot, { bwrap, seccomp: filter, door }: B
   try {
     await opened(ours, slot.stdout, constants.O_RDONLY | constants.O_NONBLOCK);
     await opened(ours, slot.stderr, constants.O_RDONLY | constants.O_NONBLOCK);
-    await opened(theirs, slot.stdin, constants.O_RDONLY);
     await opened(theirs, slot.stdout, constants.O_WRONLY);
     await opened(theirs, slot.stderr, constants.O_WRONLY);
     await opened(theirs, filter, constants.O_RDONLY);
-    const [stdin, stdout, stderr, seccomp] = theirs;
+    const [stdout, stderr, seccomp] = theirs;
     const child = spawn(bwrap, ['--args', '3', '--', ...wallCommand(slot.identity.name)], {
       argv0: 'bwrap',
       env: {},
       cwd: '/',
       ...slot.identity.switchTo,
-      stdio: [stdin, stdout, stderr, 'pipe', seccomp, 'pipe', 'pipe', ...(door ? ['ipc' as const] : [])],
+      stdio: ['ignore', stdout, stderr, 'pipe', seccomp, 'pipe', 'pipe', ...(door ? ['ipc' as const] : [])],
     });
     const spawnError = new Promise<NodeJS.ErrnoException>((resolve) => child.once('error', resolve));
     const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));

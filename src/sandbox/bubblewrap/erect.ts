@@ -1,11 +1,10 @@
 import { asRunyardError, RunyardError } from '../../contracts/errors.ts';
 import { limits, sizes } from '../../contracts/limits.ts';
 import { type WallLimits, wallPaths } from '../../contracts/sandbox.ts';
-import { programPath } from './arguments.ts';
 import { buildWall, type StandingWall } from './build.ts';
 import { type Cgroup, makeCgroup } from './cgroup.ts';
 import type { Foundation } from './foundation.ts';
-import type { Slot } from './slot.ts';
+import { givenTo, type Slot } from './slot.ts';
 
 /** A wall with its place and its limits, ready for a program. Used once. */
 export interface ReadyWall {
@@ -45,7 +44,7 @@ export async function erect(foundation: Foundation, { binaries, door }: ErectOpt
       mounts: {
         ...shared,
         init: door ? shared.initWithDoor : shared.init,
-        readOnly: [...mountsOf(binaries), { from: slot.program, to: programPath }],
+        readOnly: [...mountsOf(binaries), ...givenTo(slot)],
         workspace: { from: slot.workspace, writable: true },
       },
     });

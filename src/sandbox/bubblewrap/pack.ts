@@ -2,13 +2,12 @@ import { lstat, readdir } from 'node:fs/promises';
 import { RunyardError } from '../../contracts/errors.ts';
 import type { Collected, CollectOptions } from '../../contracts/sandbox.ts';
 import { untilAborted } from '../../lib/until-aborted.ts';
-import { programPath } from './arguments.ts';
 import { buildWall, type StandingWall } from './build.ts';
 import type { Foundation } from './foundation.ts';
 import { words } from './init.ts';
 import { chooseFitting, createListing, type ListedFile, listCommand } from './listing.ts';
 import { programScript } from './script.ts';
-import type { Slot } from './slot.ts';
+import { givenTo, type Slot } from './slot.ts';
 import { unpack } from './unpack.ts';
 
 const packTimeoutMs = 120_000;
@@ -64,7 +63,7 @@ async function buildPackingWall(
     beforeBuilding: async () => undefined,
     mounts: {
       ...foundation.shared,
-      readOnly: [{ from: slot.program, to: programPath }],
+      readOnly: [...givenTo(slot)],
       workspace: { from: slot.workspace, writable: false },
     },
   });

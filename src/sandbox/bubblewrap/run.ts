@@ -62,7 +62,7 @@ export function runWall(ready: ReadyWall, { observer, limits, prepared, watch }:
 
   const follow = async (): Promise<WallEnd> => {
     const unwatch = watch.add({
-      folder: slot.folder,
+      workspace: slot.workspace,
       pidOfInit: wall.pidOfInit,
       limits,
       onDiskLimit: () => kill('disk_limit'),

@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { RunyardError } from '../../contracts/errors.ts';
 import type { Program, Step } from '../../contracts/sandbox.ts';
-import { descriptors, wallPath } from './arguments.ts';
+import { descriptors, stdinPath, wallPath } from './arguments.ts';
 import { words } from './init.ts';
 
 /** Limits that the kernel keeps per process, set by init before the caller's environment is there. */
@@ -30,9 +30,9 @@ export function programScript(program: ScriptedProgram, limits: ProcessLimits): 
   const steps = program.steps.map((step, index) => {
     const quoted = [...odd, ...commandOf(step)].map(quote).join(' ');
     // Redirected in the subshell alone: what init itself says of a killed program stays out of the program's output.
-    const command = (stdin: string) => `(exec ${quoted} ${stdin}2>&${stderr} ${handshake}>&- ${stderr}>&-)`;
-    if (index === last) return `${command('')}\nexit $?`;
-    return `${command('</dev/null ')} || ${step.mayFail ? ':' : 'exit $?'}\necho ${words.stepEnded} >&${handshake}\nread -r next <&${handshake} || exit 125`;
+    const command = (stdin: string) => `(exec ${quoted} <${stdin} 2>&${stderr} ${handshake}>&- ${stderr}>&-)`;
+    if (index === last) return `${command(stdinPath)}\nexit $?`;
+    return `${command('/dev/null')} || ${step.mayFail ? ':' : 'exit $?'}\necho ${words.stepEnded} >&${handshake}\nread -r next <&${handshake} || exit 125`;
   });
   return ['{', ...limitLines(limits), `echo ${words.started} >&${handshake}`, ...plain, ...steps, '}', ''].join('\n');
 }

@@ -71,9 +71,9 @@ async function makeWhole(folder: string, contents: Record<string, string | Buffe
   }
 }
 
-/** Of the kernel and the machine, not of any process: its command line, addresses, log, configuration. */
+/** Of the kernel and the machine, not of any process: its command line, keys, addresses, log, configuration. */
 const hostsOwn = [
-  ...['cmdline', 'config.gz', 'iomem', 'ioports', 'kallsyms', 'kcore', 'kmsg', 'kpagecgroup'],
+  ...['cmdline', 'config.gz', 'iomem', 'ioports', 'kallsyms', 'kcore', 'key-users', 'keys', 'kmsg', 'kpagecgroup'],
   ...['kpagecount', 'kpageflags', 'modules', 'sched_debug', 'slabinfo', 'sysrq-trigger', 'timer_list', 'vmallocinfo'],
 ];
 

@@ -3,6 +3,7 @@ import { writeSync } from 'node:fs';
 import { chmod, chown, type FileHandle, mkdir, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { RunyardError } from '../../contracts/errors.ts';
+import { programPath, stdinPath } from './arguments.ts';
 import { type Identity, identities } from './identity.ts';
 import { type Lease, takeLease } from './lease.ts';
 import { sweep } from './sweep.ts';
@@ -109,6 +110,14 @@ async function makeSlot(workDir: string, identity: Identity, lease: Lease): Prom
       await lease.release();
     },
   };
+}
+
+/** What a wall of the slot is shown of it, beside the workspace. */
+export function givenTo(slot: Slot): readonly { readonly from: string; readonly to: string }[] {
+  return [
+    { from: slot.program, to: programPath },
+    { from: slot.stdin, to: stdinPath },
+  ];
 }
 
 async function giveTo({ switchTo }: Identity, ...paths: string[]): Promise<void> {

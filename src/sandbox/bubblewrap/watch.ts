@@ -4,8 +4,7 @@ import { bytesBelow, bytesDeletedButOpen, inodesBelow } from './disk-usage.ts';
 
 /** A wall that runs, and whom to tell. */
 export interface Watched {
-  /** The slot's, not the workspace alone: an ordinary user's program can reopen its stdin for writing. */
-  readonly folder: string;
+  readonly workspace: string;
   readonly pidOfInit: number;
   readonly limits: Pick<WallLimits, 'workspaceBytes' | 'workspaceInodes'>;
   readonly onDiskLimit: () => void;
@@ -58,18 +57,18 @@ function freeOf({ bavail, bsize, files, ffree }: StatsFs): Figures {
   return { bytes: bavail * bsize, inodes: files === 0 ? Number.POSITIVE_INFINITY : ffree };
 }
 
-function lookAfter({ folder, pidOfInit, limits, onDiskLimit, onLook }: Watched, atStart: Figures) {
+function lookAfter({ workspace, pidOfInit, limits, onDiskLimit, onLook }: Watched, atStart: Figures) {
   const ending = new AbortController();
   const { signal } = ending;
   const tell = () => {
     if (!signal.aborted) onDiskLimit();
   };
   const bytes = createGauge(atStart.bytes, limits.workspaceBytes, tell, async () => {
-    const named = await bytesBelow(folder, signal);
+    const named = await bytesBelow(workspace, signal);
     // Whoever is over it by name need not be searched.
-    return named > limits.workspaceBytes ? named : named + (await bytesDeletedButOpen(pidOfInit, folder));
+    return named > limits.workspaceBytes ? named : named + (await bytesDeletedButOpen(pidOfInit, workspace));
   });
-  const inodes = createGauge(atStart.inodes, limits.workspaceInodes, tell, () => inodesBelow(folder, signal));
+  const inodes = createGauge(atStart.inodes, limits.workspaceInodes, tell, () => inodesBelow(workspace, signal));
   const look = (free: Figures) => {
     onLook();
     if (isBelowFloor(free, atStart)) return tell();
