@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { arch } from 'node:process';
@@ -35,8 +35,10 @@ describeWall('the runner beside the wall', () => {
     state.workDir = newWorkFolder();
     state.folder = mkdtempSync(join(tmpdir(), 'runyard-battery-'));
   });
-  afterAll(() => {
+  afterAll(async () => {
     for (const one of running) one.kill('SIGKILL');
+    for (const { pid } of running)
+      for (const path of globSync(`/sys/fs/cgroup/**/runyard-try-${pid}`)) await empty(path);
     for (const folder of [state.workDir, state.folder]) rmSync(folder, { recursive: true, force: true });
   });
 
@@ -160,16 +162,24 @@ time.sleep(60)`;
 
 const lastLine = (text: string) => text.trimEnd().split('\n').at(-1) ?? '';
 
-function following(process: ChildProcess): Runner {
+/** A runner that is killed while it tries the cgroups leaves one behind, with a process that sleeps for a moment. */
+async function empty(cgroup: string): Promise<void> {
+  const pids = () => readFileSync(`${cgroup}/cgroup.procs`, 'utf8').split('\n').filter(Boolean).map(Number);
+  for (const pid of pids()) process.kill(pid, 'SIGKILL');
+  await until(() => pids().length === 0);
+  rmdirSync(cgroup);
+}
+
+function following(started: ChildProcess): Runner {
   const text = { stdout: '', stderr: '' };
-  process.stdout?.on('data', (chunk) => {
+  started.stdout?.on('data', (chunk) => {
     text.stdout += chunk;
   });
-  process.stderr?.on('data', (chunk) => {
+  started.stderr?.on('data', (chunk) => {
     text.stderr += chunk;
   });
   const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
-    process.once('close', (code) => resolve({ code, ...text }));
+    started.once('close', (code) => resolve({ code, ...text }));
   });
-  return { process, output: () => text.stdout, ended };
+  return { process: started, output: () => text.stdout, ended };
 }
