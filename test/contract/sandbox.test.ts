@@ -1,7 +1,18 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { wallPaths } from '../../src/contracts/sandbox.ts';
 import { closeInheritedDescriptors } from '../../src/lib/descriptors.ts';
 import { findCgroups } from '../../src/sandbox/bubblewrap/cgroup-tree.ts';
@@ -56,6 +67,48 @@ test('nothing is left of walls that ran, walls that waited, and what they were s
   const now = groupsOf(names);
   expect(groups.filter((group) => now.includes(group))).toEqual([]);
 });
+
+test('nothing is left of calls that were given up while their wall was built, nor of a wall that outlives its sandbox', async () => {
+  const elsewhere = join(base, 'given-up');
+  const other = createBubblewrap({ ...options, workDir: elsewhere, slots: 1 });
+  const outliving = await other.enter({ door: false, signal: AbortSignal.timeout(20_000) });
+  for (const afterMs of [0, 5, 20, 60]) {
+    const entering = other.enter({ door: true, signal: AbortSignal.timeout(afterMs) });
+    await expect(entering).rejects.toMatchObject({ name: 'TimeoutError' });
+  }
+  await other.close();
+  expect(ownFolders(elsewhere)).toHaveLength(1);
+  await outliving.remove();
+  expect(ownFolders(elsewhere)).toEqual([]);
+});
+
+test('a wall that died while it waited is never handed out', async () => {
+  const elsewhere = join(base, 'waiting');
+  const other = createBubblewrap({ ...options, workDir: elsewhere, slots: 1 });
+  other.warm();
+  await vi.waitFor(() => expect(pidsOfWalls(ownFolders(elsewhere))).not.toEqual([]), { timeout: 10_000 });
+  await delay(300);
+  for (const pid of pidsOfWalls(ownFolders(elsewhere))) process.kill(pid, 'SIGKILL');
+  await delay(100);
+  expect((await runIn(other, { argv: ['echo', 'alive'] })).stdout).toBe('alive\n');
+  await other.close();
+  expect(ownFolders(elsewhere)).toEqual([]);
+});
+
+/** Of every process that was started for one of these slots, by its argument list. */
+function pidsOfWalls(names: readonly string[]): number[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.filter((pid) => names.some((name) => cmdlineOf(pid).endsWith(`/runyard/init\0${name}\0`))).map(Number);
+}
+
+function cmdlineOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    // It has ended meanwhile.
+    return '';
+  }
+}
 
 test('what a killed runner left is deleted by the next', async () => {
   const elsewhere = join(base, 'abandoned');
