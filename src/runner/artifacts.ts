@@ -1,6 +1,5 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import mimeTypes from 'mime-types';
 import type { Artifact } from '../contracts/artifact.ts';
 import { keys } from '../contracts/keys.ts';
 import { limits } from '../contracts/limits.ts';
@@ -15,6 +14,8 @@ export async function keepArtifact(
   run: number,
   file: CollectedFile,
 ): Promise<Artifact> {
+  // Its table of types is larger than the rest of the runner's code.
+  const { lookup } = await import('mime-types');
   const hash = createHash('sha256');
   const begin: Buffer[] = [];
   let kept = 0;
@@ -34,7 +35,7 @@ export async function keepArtifact(
     sizeBytes: file.sizeBytes,
     sha256: hash.digest('hex'),
     mimeType:
-      mimeTypes.lookup(file.path) ||
+      lookup(file.path) ||
       (isUtf8(sample.subarray(0, kept)) && !sample.includes(0) ? 'text/plain' : 'application/octet-stream'),
     ...(isText ? { text: sample.toString('utf8') } : {}),
   };

@@ -1,6 +1,7 @@
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readdir, readlink } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RunyardError } from '../../contracts/errors.ts';
+import { readProc } from '../../lib/read-proc.ts';
 
 /** bubblewrap has no time namespace. */
 const namespaces = ['user', 'pid', 'net', 'ipc', 'uts', 'mnt', 'cgroup'];
@@ -35,7 +36,7 @@ async function sharedNamespaces(pid: number): Promise<string[]> {
 }
 
 async function flawsOfStatus(pid: number): Promise<string[]> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const status = await readProc(`/proc/${pid}/status`);
   const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1] ?? '';
   const uids = field('Uid').split(/\s+/).map(Number);
   return [
@@ -70,7 +71,7 @@ async function handedOn(pid: number, kept: readonly number[]): Promise<number[]>
 /** Undefined where it was closed meanwhile. */
 async function flagsOf(pid: number, descriptor: number): Promise<number | undefined> {
   try {
-    const info = await readFile(`/proc/${pid}/fdinfo/${descriptor}`, 'utf8');
+    const info = await readProc(`/proc/${pid}/fdinfo/${descriptor}`);
     return Number.parseInt(/^flags:\s*(\d+)$/m.exec(info)?.[1] ?? '0', 8);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;

@@ -1,7 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { kill } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RunyardError } from '../../contracts/errors.ts';
+import { readProc } from '../../lib/read-proc.ts';
 import { wallCommand } from './arguments.ts';
 import type { Identity } from './identity.ts';
 
@@ -38,8 +39,10 @@ export function killIfThere(pid: number): void {
 
 async function leftoversOf(identity: Identity): Promise<number[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
-  const found = await Promise.all(pids.map((pid) => belongsTo(identity, pid)));
-  return pids.filter((_, index) => found[index]);
+  const found: number[] = [];
+  // One after the other: it is done ahead of need, and beside calls that are not.
+  for (const pid of pids) if (await belongsTo(identity, pid)) found.push(pid);
+  return found;
 }
 
 /** As root by the uid, which is the wall's alone. As an ordinary user by the name in the argument list. */
@@ -56,7 +59,7 @@ async function belongsTo({ name, switchTo }: Identity, pid: number): Promise<boo
 
 async function readIfThere(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    return await readProc(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // ENOENT, ESRCH: it ended meanwhile. EACCES, EPERM: another user's.
