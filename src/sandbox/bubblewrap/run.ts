@@ -31,7 +31,11 @@ export function runWall(ready: ReadyWall, { observer, limits, prepared, watch }:
     process.emitWarning(error);
     kill('lost');
   };
-  const hear = (stream: 'stdout' | 'stderr') => (chunk: Buffer) => observer.output(stream, chunk, state.step);
+  // A killed program prints until it is dead; held back meanwhile, that is what the FIFO takes and no more.
+  const hear = (stream: 'stdout' | 'stderr') => (chunk: Buffer) => {
+    const tell = () => observer.output(stream, chunk, state.step);
+    return state.killedFor === undefined ? tell() : wall.exited.then(tell);
+  };
   wall.stdout.listen(hear('stdout'), fail);
   wall.stderr.listen(hear('stderr'), fail);
 
