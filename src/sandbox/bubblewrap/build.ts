@@ -46,6 +46,8 @@ export async function buildWall(slot: Slot, blueprint: Blueprint): Promise<Stand
     if (code === null) await sweep(slot.identity);
     return code;
   });
+  // A wall that waits has nobody who hears of a failed sweep yet; whoever ends it does.
+  exited.catch(() => undefined);
   const handshake = handshakeOver(pipeOf(child, descriptors.handshake));
   const opened = blueprint.door ? doorOf(child) : undefined;
   // Asked for only where the wall stands; where it does not, that is the reason.
