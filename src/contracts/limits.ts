@@ -25,6 +25,8 @@ export const limits = {
   artifactFilesMax: 1000,
   artifactBytesMax: 256 * MiB,
   artifactTextBytes: 8 * KiB,
+  /** As it stands in a result, its bytes escaped. */
+  artifactPathBytesMax: KiB,
   logBytesDefault: 16 * KiB,
   httpBodyBytesMax: 16 * MiB,
 } as const;

@@ -28,7 +28,8 @@ const input = z
     idempotency_key: idempotencyKeyField,
   })
   .check(({ value, issues }) => {
-    const index = value.files.findIndex(({ path }) => path === mainFiles[value.language]);
+    const main = mainFiles[value.language];
+    const index = value.files.findIndex(({ path }) => path === main || path.startsWith(`${main}/`));
     if (index !== -1) {
       issues.push({
         code: 'custom',

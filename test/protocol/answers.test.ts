@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { type AnyClient, connectHttp, type ToolResult } from './clients.ts';
 import { startServer, type TestServer } from './server.ts';
 
@@ -80,6 +81,16 @@ test('small pictures come as pictures, and only what is one', async () => {
   });
   expect(read.structuredContent).not.toHaveProperty('text');
   expect(read.content).toMatchObject([{ type: 'text' }, { type: 'image', mimeType: 'image/png', data: png }]);
+});
+
+test('an artifact can be read by the path of the list, whatever bytes its name has', async () => {
+  const { structuredContent } = await run(`open(b'output/' + b'\\xff' * 250, 'w').write('x')`);
+  const [artifact] = z.array(z.object({ path: z.string() })).parse(structuredContent?.artifacts);
+  const read = await shared.client!.callTool('read_artifact', {
+    task_id: structuredContent?.task_id,
+    path: artifact!.path,
+  });
+  expect(read.structuredContent).toMatchObject({ text: 'x', path: artifact!.path });
 });
 
 describe('waiting', () => {

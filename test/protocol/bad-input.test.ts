@@ -31,6 +31,7 @@ const table: [what: string, tool: string, input: Record<string, unknown>, field:
   ['a path that is a directory', 'execute_code', file('a/'), /^files\[0\]\.path: must name a file/],
   ['a very long name', 'execute_code', file('x'.repeat(300)), /^files\[0\]\.path: holds a name longer/],
   ["the program's own file", 'execute_code', file('./main.py'), /^files\[0\]\.path: is where code itself lies/],
+  ["a file below the program's own", 'execute_code', file('main.py/a'), /^files\[0\]\.path: is where code itself lies/],
   ['a file in place of output', 'execute_code', file('output'), /^files\[0\]\.path: is a directory/],
   [
     'a duplicate path',

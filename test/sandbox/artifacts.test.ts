@@ -144,6 +144,22 @@ os.mkdir('listless'); open('listless/inside', 'w').write('inside'); os.chmod('li
     expect(trial.files.get('output/kept')?.toString()).toBe('mine');
   });
 
+  test('W7: a workspace that was shut is no obstacle to what lies in it', async () => {
+    const trial = await leave(`open('kept', 'w').write('mine'); os.chmod('/workspace', 0)`);
+    expect(contents(trial)).toEqual({ 'output/kept': 'mine' });
+  });
+
+  test('W7: names too long for a path of the store are left behind and counted', async () => {
+    const trial = await leave(`
+open('kept', 'w').write('mine')
+open(b'\\xff' * 250, 'w').write('escaped')
+for n in range(4):
+    os.mkdir(b'\\x01' * 250); os.chdir(b'\\x01' * 250)
+    open('long', 'w').write(str(n))`);
+    expect([...trial.files.values()].map(String).sort()).toEqual(['0', 'escaped', 'mine'].sort());
+    expect(trial.skipped).toBe(3);
+  });
+
   test('W7: very deep folders end the collection of neither the rest nor the wall', async () => {
     const trial = await leave(`
 open('kept', 'w').write('mine')

@@ -1,3 +1,4 @@
+import { limits } from '../../contracts/limits.ts';
 import { nameAsText } from './file-name.ts';
 
 /** A regular file of the workspace, as the second wall sees it. */
@@ -64,9 +65,14 @@ export function chooseFitting(
   const chosen: ListedFile[] = [];
   const total = { bytes: 0 };
   for (const file of files.toSorted((a, b) => a.name.compare(b.name))) {
-    if (chosen.length >= maxFiles || total.bytes + file.sizeBytes > maxBytes) continue;
+    if (chosen.length >= maxFiles || total.bytes + file.sizeBytes > maxBytes || isTooLong(file)) continue;
     chosen.push(file);
     total.bytes += file.sizeBytes;
   }
   return { chosen, skipped: files.length - chosen.length };
+}
+
+/** No store takes a key of any length, and nobody could ask for it by this path. */
+function isTooLong({ path }: ListedFile): boolean {
+  return Buffer.byteLength(path) > limits.artifactPathBytesMax;
 }

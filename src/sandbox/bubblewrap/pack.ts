@@ -1,4 +1,4 @@
-import { lstat, readdir } from 'node:fs/promises';
+import { chmod, lstat, readdir } from 'node:fs/promises';
 import { RunyardError } from '../../contracts/errors.ts';
 import type { Collected, CollectOptions } from '../../contracts/sandbox.ts';
 import { untilAborted } from '../../lib/until-aborted.ts';
@@ -21,6 +21,8 @@ const tarCommand = ['/usr/bin/tar', '--create', '--format=gnu', '--hard-derefere
 export async function pack(slot: Slot, foundation: Foundation, options: CollectOptions): Promise<Collected> {
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(packTimeoutMs)]);
   signal.throwIfAborted();
+  // The program may have shut its workspace against its own user, who the second wall runs as.
+  await chmod(slot.workspace, 0o700);
   if (options.select === undefined && (await isOutputEmpty(slot))) return { files: 0, skipped: 0 };
   const wall = await buildPackingWall(slot, foundation, options.select === undefined ? 'output' : 'workspace');
   signal.addEventListener('abort', wall.kill);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { limits } from '../../contracts/limits.ts';
 import type { InlineFile } from '../../contracts/task.ts';
 
-const pathBytesMax = 1024;
+const pathBytesMax = limits.artifactPathBytesMax;
 const segmentBytesMax = 255;
 const filesMax = 1000;
 
@@ -25,15 +25,17 @@ export function pathFault(path: string): string | undefined {
   if (path.endsWith('/') || path.endsWith('/.') || posix.normalize(path) === '.')
     return 'must name a file, not a directory';
   if (Buffer.byteLength(path) > pathBytesMax) return `is longer than ${pathBytesMax} bytes`;
-  if (path.split('/').some((segment) => Buffer.byteLength(segment) > segmentBytesMax)) {
-    return `holds a name longer than ${segmentBytesMax} bytes`;
-  }
   return undefined;
+}
+
+/** A file system takes no longer ones. The path of an artifact has longer names, where their bytes are escaped. */
+function hasShortNames(path: string): boolean {
+  return path.split('/').every((name) => Buffer.byteLength(name) <= segmentBytesMax);
 }
 
 const file = z
   .strictObject({
-    path: relativePath,
+    path: relativePath.refine(hasShortNames, `holds a name longer than ${segmentBytesMax} bytes`),
     content: z.string(),
     encoding: z.enum(['utf-8', 'base64']).default('utf-8'),
   })
