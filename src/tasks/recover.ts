@@ -5,8 +5,8 @@ import type { RunResult, TaskRecord } from '../contracts/task.ts';
 import { launch } from '../contracts/task.ts';
 import type { Logger } from '../lib/logger.ts';
 import { giveUpLaunching, type Launching, launchesMax, launchTask } from './launch.ts';
-import { claimedRuns, readClaim, readJson, readLaunches, readRecord, readResults } from './objects.ts';
-import { cancelledSettlement, claimRun, finishTask, lost, type Settlement, settleRun } from './settle.ts';
+import { claimedRuns, readClaim, readJson, readLaunches, readRecord } from './objects.ts';
+import { cancelledSettlement, claimRun, finishWhereEnded, lost, type Settlement, settleRun } from './settle.ts';
 
 /** Brings every unfinished task to its truth, whatever was killed in between. The claim makes each step safe to repeat. */
 
@@ -66,15 +66,10 @@ export async function removeTask({ store }: Launching, record: TaskRecord): Prom
 
 /** One look: settles what can be settled, launches what must be, finishes what has ended. Returns the results. */
 export async function recoverTask(context: Recovering, record: TaskRecord): Promise<(RunResult | undefined)[]> {
-  const { store } = context;
-  let results = await readResults(store, record);
-  if (results.includes(undefined) && record.backend === context.backend.id) {
-    await recoverRuns(context, record, results);
-    results = await readResults(store, record);
-  }
-  const ended = results.filter((result) => result !== undefined);
-  if (ended.length === record.runs) await finishTask(store, record, ended);
-  return results;
+  const results = await finishWhereEnded(context.store, record);
+  if (!results.includes(undefined) || record.backend !== context.backend.id) return results;
+  await recoverRuns(context, record, results);
+  return finishWhereEnded(context.store, record);
 }
 
 async function recoverRuns(

@@ -1,6 +1,7 @@
 import { keys } from '../contracts/keys.ts';
 import type { Store } from '../contracts/store.ts';
 import type { Claim, RunError, RunResult, RunStatus, TaskRecord } from '../contracts/task.ts';
+import { readResults } from './objects.ts';
 import { endOf } from './status.ts';
 
 /** Ends that a server writes for runs that have no runner to do it. First writer wins, as everywhere. */
@@ -53,8 +54,16 @@ export function lost(reason: string, startedAt?: string): Settlement {
   };
 }
 
+/** The results until now; where all are in, the task is finished. */
+export async function finishWhereEnded(store: Store, record: TaskRecord): Promise<(RunResult | undefined)[]> {
+  const results = await readResults(store, record);
+  const ended = results.filter((result) => result !== undefined);
+  if (ended.length === record.runs) await finishTask(store, record, ended);
+  return results;
+}
+
 /** All results are in: says so once, and takes away what only an unfinished task needs. */
-export async function finishTask(store: Store, record: TaskRecord, results: readonly RunResult[]): Promise<void> {
+async function finishTask(store: Store, record: TaskRecord, results: readonly RunResult[]): Promise<void> {
   const key = keys.end(record.id);
   if ((await store.read(key)) === undefined) await store.create(key, JSON.stringify(endOf(results)));
   await Promise.all([store.remove(keys.sealed(record.id)), store.remove(keys.pending(record.owner, record.id))]);

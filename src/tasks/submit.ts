@@ -4,14 +4,16 @@ import { z } from 'zod';
 import type { Caller } from '../contracts/caller.ts';
 import { asRunyardError, RunyardError } from '../contracts/errors.ts';
 import { newTaskId, type TaskId, taskCreatedAtMs, taskId } from '../contracts/ids.ts';
-import { keys } from '../contracts/keys.ts';
+import { keys, taskIdOfKey } from '../contracts/keys.ts';
 import { limits } from '../contracts/limits.ts';
 import type { Seal } from '../contracts/seal.ts';
+import type { Store } from '../contracts/store.ts';
 import type { TaskRecord } from '../contracts/task.ts';
 import type { NewTask } from '../contracts/task-service.ts';
 import { canonicalJson } from '../lib/canonical-json.ts';
 import { giveUpLaunching, type Launching, launchTask } from './launch.ts';
 import { readJson, readRecord } from './objects.ts';
+import { finishWhereEnded } from './settle.ts';
 
 /**
  * key -> sealed -> pending -> owners -> `task.json` (the acknowledgement) -> launch. Each step can be the last one that
@@ -32,7 +34,6 @@ const adoptableMs = 3_600_000;
 export async function submitTask(context: Submitting, task: NewTask, caller: Caller): Promise<TaskId> {
   const { id, exists } = await identify(context, task, caller);
   if (exists) return id;
-  await refuseAboveCap(context, id, caller);
   const record = await writeObjects(context, id, task, caller);
   const durable = context.store.persist(keys.record(id));
   await Promise.all([durable, firstLaunch(context, record)]);
@@ -84,21 +85,33 @@ async function macKey({ store, seal }: Submitting): Promise<Buffer> {
   return seal.unseal((await store.read(keys.macKey))!, keys.macKey);
 }
 
+/**
+ * Counts what came before this task, which is pending itself by now: of many submits at once as many get through as
+ * may. Takes the task's traces away where it does not.
+ */
 async function refuseAboveCap({ store }: Submitting, id: TaskId, { owner }: Caller): Promise<void> {
-  const pending = await store.list(keys.pendingOf(owner));
-  if (pending.length < limits.pendingTasksPerOwnerMax || pending.includes(keys.pending(owner, id))) return;
+  const own = keys.pending(owner, id);
+  const before = async () => (await store.list(keys.pendingOf(owner))).filter((key) => key < own);
+  const earlier = await before();
+  if (earlier.length < limits.pendingTasksPerOwnerMax) return;
+  for (const key of earlier) await finishUnseenEnd(store, taskIdOfKey(key));
+  const { length } = await before();
+  if (length < limits.pendingTasksPerOwnerMax) return;
+  await Promise.all([store.remove(own), store.remove(keys.sealed(id))]);
   throw new RunyardError(
     'too_many_tasks',
-    `You have ${pending.length} unfinished tasks; ${limits.pendingTasksPerOwnerMax} is the limit.`,
+    `You have ${length} unfinished tasks; ${limits.pendingTasksPerOwnerMax} is the limit.`,
   );
 }
 
-async function writeObjects(
-  { store, seal, backend }: Submitting,
-  id: TaskId,
-  task: NewTask,
-  caller: Caller,
-): Promise<TaskRecord> {
+/** A task counts as pending until somebody has looked at its end. */
+async function finishUnseenEnd(store: Store, id: TaskId): Promise<void> {
+  const record = await readRecord(store, id);
+  if (record !== undefined) await finishWhereEnded(store, record);
+}
+
+async function writeObjects(context: Submitting, id: TaskId, task: NewTask, caller: Caller): Promise<TaskRecord> {
+  const { store, seal, backend } = context;
   const record: TaskRecord = {
     id,
     kind: task.spec.kind,
@@ -112,6 +125,7 @@ async function writeObjects(
   };
   await store.create(keys.sealed(id), await seal.seal(Buffer.from(JSON.stringify(task.spec)), id));
   await store.create(keys.pending(caller.owner, id), '');
+  await refuseAboveCap(context, id, caller);
   await store.create(keys.taskOf(caller.owner, id), '');
   await store.create(keys.record(id), JSON.stringify(record));
   return record;

@@ -12,9 +12,9 @@ import type { Logger } from '../lib/logger.ts';
 import { nextSeqOf, readEventsPage } from './events-page.ts';
 import type { Hints, Watch } from './hints.ts';
 import { listTasks } from './listing.ts';
-import { claimedRuns, readClaim, readLaunches, readRecord, readResults } from './objects.ts';
+import { claimedRuns, readClaim, readLaunches, readRecord } from './objects.ts';
 import { cancelUnclaimed, recoverTask } from './recover.ts';
-import { finishTask } from './settle.ts';
+import { finishWhereEnded } from './settle.ts';
 import { statusOf } from './status.ts';
 import { type Submitting, submitTask } from './submit.ts';
 
@@ -54,12 +54,7 @@ export function createTaskService(options: TaskServiceOptions): TaskService {
   };
 
   /** What the store says, without asking the backend. */
-  const glance = async (record: TaskRecord): Promise<TaskView> => {
-    const results = await readResults(store, record);
-    const ended = results.filter((result) => result !== undefined);
-    if (ended.length === record.runs) await finishTask(store, record, ended);
-    return viewOf(record, results);
-  };
+  const glance = async (record: TaskRecord): Promise<TaskView> => viewOf(record, await finishWhereEnded(store, record));
 
   /** What the store says after everything that can be settled is settled. */
   const inspect = async (record: TaskRecord): Promise<TaskView> => {
