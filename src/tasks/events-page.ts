@@ -1,4 +1,5 @@
-import { type Event, event } from '../contracts/event.ts';
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { type Event, type EventStream, event } from '../contracts/event.ts';
 import type { TaskId } from '../contracts/ids.ts';
 import { keys } from '../contracts/keys.ts';
 import type { Store } from '../contracts/store.ts';
@@ -34,10 +35,18 @@ async function countLines(store: Store, chunks: readonly Chunk[]): Promise<numbe
   return last === undefined ? 0 : last.firstSeq + (await readChunk(store, last)).length;
 }
 
-async function readChunk(store: Store, { key }: Chunk): Promise<Event[]> {
+/** Small reads never wait, so others get their turn here: the lines of a rare stream may be looked for in all chunks. */
+async function readChunk(store: Store, { key }: Chunk, stream?: EventStream): Promise<Event[]> {
+  await turnOfTheLoop();
   const bytes = await store.read(key);
   const lines = bytes?.toString('utf8').split('\n') ?? [];
-  return lines.flatMap((line) => (line === '' ? [] : [event.parse(JSON.parse(line))]));
+  const events = lines.flatMap((line) => (mayBeOf(line, stream) ? [event.parse(JSON.parse(line))] : []));
+  return stream === undefined ? events : events.filter((line) => line.stream === stream);
+}
+
+/** Spares parsing a line that is surely of another stream. */
+function mayBeOf(line: string, stream: EventStream | undefined): boolean {
+  return line !== '' && (stream === undefined || line.includes(JSON.stringify(stream)));
 }
 
 async function readForward(
@@ -53,8 +62,8 @@ async function readForward(
     chunks.findLastIndex((chunk) => chunk.firstSeq <= fromSeq),
   );
   for (const chunk of chunks.slice(first)) {
-    for (const line of await readChunk(store, chunk)) {
-      if (line.seq < fromSeq || !isWanted(line, options)) continue;
+    for (const line of await readChunk(store, chunk, options.stream)) {
+      if (line.seq < fromSeq) continue;
       if (!page.takes(line)) return { lines: page.lines, nextSeq: page.lines.at(-1)!.seq + 1, totalLines };
     }
   }
@@ -70,15 +79,11 @@ async function readTail(
   const page = createPage(options);
   const end = () => ({ lines: page.lines.reverse(), nextSeq: totalLines, totalLines });
   for (const chunk of chunks.toReversed()) {
-    for (const line of (await readChunk(store, chunk)).reverse()) {
-      if (isWanted(line, options) && !page.takes(line)) return end();
+    for (const line of (await readChunk(store, chunk, options.stream)).reverse()) {
+      if (!page.takes(line)) return end();
     }
   }
   return end();
-}
-
-function isWanted(line: Event, { stream }: EventsOptions): boolean {
-  return stream === undefined || line.stream === stream;
 }
 
 /** Takes lines until one more would not fit; the first always fits. */
