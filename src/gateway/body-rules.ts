@@ -5,6 +5,8 @@ export type CheckedBody =
   | {
       readonly verdict: 'passed';
       readonly model: string;
+      readonly streamed: boolean;
+      readonly maxTokens: number;
       /** The body as it goes out. */
       readonly text: string;
       /** Top-level fields that were left out. */
@@ -34,6 +36,8 @@ export function checkBody(text: string, models: readonly string[] | undefined): 
 
 const request = z.looseObject({
   model: z.string(),
+  stream: z.boolean().nullish().catch(undefined),
+  max_tokens: z.int().min(0).nullish().catch(undefined),
   messages: z.array(z.looseObject({})),
   tools: z.array(z.looseObject({})).nullish(),
 });
@@ -67,11 +71,13 @@ const clientTool = /^(custom|(bash|text_editor|computer|computer_toolset|memory|
 
 const nestingMax = 200;
 
-function passed({ model }: Request, json: object): CheckedBody {
+function passed({ model, stream, max_tokens }: Request, json: object): CheckedBody {
   const entries = Object.entries(json);
   return {
     verdict: 'passed',
     model,
+    streamed: stream === true,
+    maxTokens: max_tokens ?? 0,
     text: JSON.stringify(Object.fromEntries(entries.filter(([name]) => passedFields.has(name)))),
     leftOut: entries.map(([name]) => name).filter((name) => !passedFields.has(name)),
   };

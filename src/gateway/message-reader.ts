@@ -17,10 +17,18 @@ export interface MessageReader {
   readonly whole: boolean;
 }
 
+/** What was asked for: all that is known of an answer that never told its usage. */
+export interface Asked {
+  readonly promptChars: number;
+  /** Of an answer that comes in one piece, nobody sees how much there is of it before its end. */
+  readonly streamed: boolean;
+  readonly maxTokens: number;
+}
+
 /** A message whose usage never came to its end counts the output that was seen: about four characters a token. */
 const charsPerToken = 4;
 
-export function createMessageReader(): MessageReader {
+export function createMessageReader(asked?: Asked): MessageReader {
   let model: string | undefined;
   let usage: Usage = {};
   const answers: string[] = [];
@@ -80,6 +88,7 @@ export function createMessageReader(): MessageReader {
     },
     get calls() {
       const estimate = finalUsage ? 0 : Math.ceil(Math.max(0, outputChars) / charsPerToken);
+      if (asked !== undefined && Object.keys(usage).length === 0) return [untold(asked, estimate)];
       const own = tokensOf(usage);
       const summaries = (usage.iterations ?? []).filter(({ type }) => type === 'compaction').map(tokensOf);
       return [{ ...own, output: Math.max(own.output, estimate) }, ...summaries];
@@ -150,6 +159,11 @@ const streamEvent = z.discriminatedUnion('type', [
 /** Only what a usage says: later ones are cumulative, and null means unchanged. */
 function told(usage: Usage): Usage {
   return Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== null && value !== undefined));
+}
+
+function untold({ promptChars, streamed, maxTokens }: Asked, seen: number): CallTokens {
+  const input = Math.ceil(promptChars / charsPerToken);
+  return { input, output: streamed ? seen : maxTokens, cacheWrite5m: 0, cacheWrite1h: 0, cacheRead: 0 };
 }
 
 function tokensOf(usage: Omit<Usage, 'iterations'>): CallTokens {

@@ -5,8 +5,11 @@ import { costUsd, type Prices } from './prices.ts';
 
 /** Counts one run's answers: what they cost, what they said. */
 export interface Meter {
-  /** Counts with this reader from now on; `end` once nothing more will come of it. */
-  begin(reader: MessageReader, askedModel: string): { end(): void };
+  /**
+   * Counts with this reader from now on; `end` once nothing more will come of it. `drop` in place of it where the
+   * endpoint did not take the request, which costs nothing.
+   */
+  begin(reader: MessageReader, askedModel: string): { end(): void; drop(): void };
   spent(): Spent;
   delivered(): readonly string[];
 }
@@ -38,6 +41,7 @@ export function createMeter(prices: Prices): Meter {
           for (const answer of reader.answers) deliver(answer);
           if (reader.answers.length !== 1) deliver(reader.answers.join(''));
         },
+        drop: () => void open.delete(reader),
       };
     },
     spent: () => rounded([...open].reduce((sum, [reader, model]) => add(sum, spentBy(prices, reader, model)), closed)),

@@ -7,7 +7,7 @@ import type { Endpoint } from './endpoint.ts';
 import type { EndpointFailures } from './endpoint-failures.ts';
 import { clientHeaders, upstreamHeaders } from './headers.ts';
 import { answerError, type ModelPath } from './listener.ts';
-import { createMessageReader, type MessageReader } from './message-reader.ts';
+import { type Asked, createMessageReader, type MessageReader } from './message-reader.ts';
 import type { Meter } from './meter.ts';
 import { createReadBudget } from './read-budget.ts';
 import { createSseReader } from './sse.ts';
@@ -42,37 +42,49 @@ export function createModelApi(options: ModelApiOptions) {
     const { headers, leftOutBetas } = upstreamHeaders(request.headers, endpoint, Buffer.byteLength(body.text));
     for (const name of body.leftOut) onDenied({ what: `the field ${name}`, why: 'not known here, so it was left out' });
     for (const name of leftOutBetas) onDenied({ what: `the beta ${name}`, why: 'not known here, so it was left out' });
-    await forward({ path, headers, text: body.text, model: body.model }, response);
+    const { text, model, streamed, maxTokens } = body;
+    await forward({ path, headers, text, model, asked: { promptChars: text.length, streamed, maxTokens } }, response);
   };
 
-  async function forward({ path, headers, text, model }: Call, response: ServerResponse): Promise<void> {
+  async function forward(call: Call, response: ServerResponse): Promise<void> {
+    const reader = createMessageReader(call.asked);
+    // From here on: what was asked for costs, also where the client goes before there is an answer.
+    const metered = call.path.startsWith('/v1/messages/count_tokens') ? undefined : meter.begin(reader, call.model);
+    try {
+      const end = await exchange(call, reader, response);
+      if (end === 'not_taken') metered?.drop();
+    } finally {
+      metered?.end();
+    }
+  }
+
+  async function exchange({ path, headers, text }: Call, reader: MessageReader, response: ServerResponse) {
     const client = new AbortController();
     response.once('close', () => client.abort());
     let answer: IncomingMessage;
     try {
       answer = await upstream.post(path, headers, text, client.signal);
     } catch (error) {
-      return client.signal.aborted ? undefined : failures.unreachable(error, response);
+      if (client.signal.aborted) return 'client_gone';
+      failures.unreachable(error, response);
+      return 'not_taken';
     }
     const status = answer.statusCode ?? 502;
-    if (status < 200 || status > 299) return failures.refused(answer, response);
-    const kind = kindOf(answer);
-    if (kind === undefined) return failures.unusable(answer, response);
-    response.writeHead(status, clientHeaders(answer.headers));
-    if (path.startsWith('/v1/messages/count_tokens')) await carry(answer, undefined, response);
-    else await carryMetered(answer, kind, model, response);
-  }
-
-  async function carryMetered(answer: IncomingMessage, kind: AnswerKind, model: string, response: ServerResponse) {
-    const reader = createMessageReader();
-    const metered = meter.begin(reader, model);
-    try {
-      const end = await carry(answer, meterOf(kind, reader), response);
-      if (reader.whole) failures.none();
-      else if (end !== 'client_gone') failures.brokenOff();
-    } finally {
-      metered.end();
+    if (status < 200 || status > 299) {
+      await failures.refused(answer, response);
+      return 'not_taken';
     }
+    const kind = kindOf(answer);
+    if (kind === undefined) {
+      failures.unusable(answer, response);
+      return 'unusable';
+    }
+    response.writeHead(status, clientHeaders(answer.headers));
+    if (path.startsWith('/v1/messages/count_tokens')) return carry(answer, undefined, response);
+    const end = await carry(answer, meterOf(kind, reader), response);
+    if (reader.whole) failures.none();
+    else if (end !== 'client_gone') failures.brokenOff();
+    return end;
   }
 }
 
@@ -83,6 +95,7 @@ interface Call {
   readonly headers: OutgoingHttpHeaders;
   readonly text: string;
   readonly model: string;
+  readonly asked: Asked;
 }
 
 type AnswerKind = 'events' | 'json';

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { createMessageReader } from '../../src/gateway/message-reader.ts';
 import { costUsd, readPrices } from '../../src/gateway/prices.ts';
 import { createSseReader } from '../../src/gateway/sse.ts';
-import { inOrder, raw, say, useBash, useTool } from '../fakes/model-server.ts';
+import { fail, inOrder, raw, say, useBash, useTool } from '../fakes/model-server.ts';
 import { hello, open, setUp } from './gateway-harness.ts';
 
 const usage = {
@@ -36,6 +36,7 @@ test('D2: no compressed answer is asked for, and one that comes anyway does not 
   const unasked = await setUp(() => raw(200, headers, gzipSync('data: {"type":"message_start"}\n\n')));
   const answer = await unasked.send();
   expect(answer.status).toBe(502);
+  expect(unasked.gateway.spent().usage.inputTokens).toBeGreaterThan(0);
   expect(unasked.gateway.lastFailure()).toContain('compressed');
 });
 
@@ -61,6 +62,29 @@ test('D2: an answer whose client went away counts what was seen of it, and is st
   expect(gateway.spent().usage.outputTokens).toBeLessThan(5000);
   expect(gateway.delivered()).toEqual([]);
   expect(gateway.lastFailure()).toBeUndefined();
+});
+
+test.for([true, false])(
+  'D2: a client that goes before there is an answer has spent what it asked for, stream: %s',
+  async (stream) => {
+    const { port, gateway, upstream } = await setUp([say('late', { usage, firstByteMs: 10_000 })]);
+    const messages = [{ role: 'user', content: 'word '.repeat(4000) }];
+    const client = open(port, gateway.placeholderKey, { body: { ...hello, stream, max_tokens: 5000, messages } });
+    client.on('error', () => {});
+    await expect.poll(() => upstream.requests).toHaveLength(1);
+    client.destroy();
+    await upstream.abandoned;
+    const { inputTokens, outputTokens } = gateway.spent().usage;
+    expect(inputTokens).toBeGreaterThan(4900);
+    expect(inputTokens).toBeLessThan(5200);
+    expect(outputTokens).toBe(stream ? 0 : 5000);
+  },
+);
+
+test('a request that the endpoint did not take costs nothing', async () => {
+  const { send, gateway } = await setUp(() => fail(529));
+  await send({ body: { ...hello, stream: false } });
+  expect(gateway.spent()).toEqual({ usage: expect.objectContaining({ inputTokens: 0, outputTokens: 0 }), costUsd: 0 });
 });
 
 test('D2: an answer that the endpoint broke off is counted, is not delivered, and is named', async () => {
