@@ -177,6 +177,16 @@ time.sleep(30)`;
       await wall.remove();
     }
   });
+
+  test('W2: a program that shuts its own stdout and stderr shuts them for no later run', async () => {
+    for (let run = 0; run < 4; run++) await bench.attempt({ python: 'import os\nfor fd in (1, 2): os.fchmod(fd, 0)' });
+    for (let run = 0; run < 6; run++) {
+      const { stdout, stderr } = await bench.attempt({
+        python: `for name in ('stdout', 'stderr'): open('/dev/' + name, 'w').write('open')`,
+      });
+      expect([stdout, stderr]).toEqual(['open', 'open']);
+    }
+  });
 });
 
 function isDevice(path: string): boolean {

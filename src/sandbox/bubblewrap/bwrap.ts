@@ -1,6 +1,6 @@
 // node:child_process and not execa: bwrap takes a uid and numbered descriptors, and nothing of what execa adds.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { close, constants, open } from 'node:fs';
+import { chmod, close, constants, open } from 'node:fs';
 import { Socket } from 'node:net';
 import { promisify } from 'node:util';
 import { wallCommand } from './arguments.ts';
@@ -9,6 +9,7 @@ import type { Slot } from './slot.ts';
 
 const openFile = promisify(open);
 const closeFile = promisify(close);
+const chmodPath = promisify(chmod);
 
 /** bwrap as it was spawned: it waits for its arguments. */
 export interface Bwrap {
@@ -44,6 +45,8 @@ export async function spawnBwrap(slot: Slot, { bwrap, seccomp: filter, door }: B
   const theirs: number[] = [];
   const opened = async (list: number[], path: string, flags: number) => void list.push(await openFile(path, flags));
   try {
+    // They belong to the wall's user, and the last program may have shut them against itself.
+    await Promise.all([slot.stdout, slot.stderr].map((path) => chmodPath(path, 0o600)));
     await opened(ours, slot.stdout, constants.O_RDONLY | constants.O_NONBLOCK);
     await opened(ours, slot.stderr, constants.O_RDONLY | constants.O_NONBLOCK);
     await opened(theirs, slot.stdout, constants.O_WRONLY);
