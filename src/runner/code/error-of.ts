@@ -1,4 +1,5 @@
 import { cleanText } from '../../contracts/clean-text.ts';
+import { limits } from '../../contracts/limits.ts';
 import { mainFiles } from '../../contracts/main-files.ts';
 import type { Language, RunError } from '../../contracts/task.ts';
 
@@ -73,8 +74,10 @@ function readBash(stderr: string): Found | undefined {
   return match === null ? undefined : withLine({ message: match[2]! }, match[1]);
 }
 
-function withLine(found: Found, line: string | undefined): Found {
-  return line === undefined ? found : { ...found, line: Number(line) };
+/** A program can print any digits; what is no line of any file is left out. */
+function withLine(found: Found, digits: string | undefined): Found {
+  const line = Number(digits);
+  return line <= limits.codeBytesMax ? { ...found, line } : found;
 }
 
 function signalMessage(exitCode: number): string {
