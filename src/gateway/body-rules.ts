@@ -70,6 +70,8 @@ const passedFields = new Set([
 const clientTool = /^(custom|(bash|text_editor|computer|computer_toolset|memory|tool_search_tool_[a-z0-9]+)(_\d{8})?)$/;
 
 const nestingMax = 200;
+/** No model answers with more, whatever is asked for. */
+const answerTokensMax = 200_000;
 
 function passed({ model, stream, max_tokens }: Request, json: object): CheckedBody {
   const entries = Object.entries(json);
@@ -77,7 +79,7 @@ function passed({ model, stream, max_tokens }: Request, json: object): CheckedBo
     verdict: 'passed',
     model,
     streamed: stream === true,
-    maxTokens: max_tokens ?? 0,
+    maxTokens: Math.min(max_tokens ?? 0, answerTokensMax),
     text: JSON.stringify(Object.fromEntries(entries.filter(([name]) => passedFields.has(name)))),
     leftOut: entries.map(([name]) => name).filter((name) => !passedFields.has(name)),
   };

@@ -81,6 +81,15 @@ test.for([true, false])(
   },
 );
 
+test('D2: what was asked for counts as no more than a model can answer', async () => {
+  const { port, gateway, upstream } = await setUp(() => say('late', { usage, firstByteMs: 10_000 }));
+  const body = { ...hello, stream: false, max_tokens: Number.MAX_SAFE_INTEGER };
+  const clients = [1, 2].map(() => open(port, gateway.placeholderKey, { body }).on('error', () => {}));
+  await expect.poll(() => upstream.requests).toHaveLength(2);
+  for (const client of clients) client.destroy();
+  expect(gateway.spent().usage.outputTokens).toBe(400_000);
+});
+
 test('a request that the endpoint did not take costs nothing', async () => {
   const { send, gateway } = await setUp(() => fail(529));
   await send({ body: { ...hello, stream: false } });
