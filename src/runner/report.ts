@@ -1,4 +1,5 @@
 import { keys } from '../contracts/keys.ts';
+import type { RunnerHint } from '../contracts/runner-channel.ts';
 import type { Store } from '../contracts/store.ts';
 import type { RunResult, TaskRecord } from '../contracts/task.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -8,10 +9,16 @@ import { retry } from '../lib/retry.ts';
 const reportWithinMs = 10 * 60_000;
 
 /** Writes the one truth about the end of a run. Where somebody wrote it before, that one holds. */
-export async function reportResult(store: Store, task: TaskRecord, result: RunResult, log: Logger): Promise<void> {
+export async function reportResult(
+  store: Store,
+  task: TaskRecord,
+  result: RunResult,
+  { log, tell }: { readonly log: Logger; readonly tell: (hint: RunnerHint) => void },
+): Promise<void> {
   const key = keys.result(task.id, result.run);
   const write = async () => {
     await store.create(key, JSON.stringify(result));
+    tell({ task: task.id, run: result.run, news: 'ended' });
     await store.persist(key);
   };
   await retry(write, {

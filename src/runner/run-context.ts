@@ -15,6 +15,8 @@ export interface RunContext {
   /** Aborted, with a `KillReason` as its reason, when the run must end before its time. */
   readonly stop: AbortSignal;
   readonly openGateway: (options: GatewayOptions) => Promise<Gateway>;
+  /** Does this once the result was told: nobody waits for a workspace to be wiped. */
+  readonly afterwards: (work: () => Promise<void>) => void;
 }
 
 /** How a run ended, without what its frame knows already. */

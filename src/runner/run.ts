@@ -14,6 +14,7 @@ import {
   taskSpec,
 } from '../contracts/task.ts';
 import type { Logger } from '../lib/logger.ts';
+import { once } from '../lib/once.ts';
 import { keepArtifact } from './artifacts.ts';
 import { claimRun } from './claim.ts';
 import { runCode } from './code/run-code.ts';
@@ -41,17 +42,36 @@ export async function executeRun(
   stop: AbortController,
 ): Promise<void> {
   const { store, log, tell } = dependencies;
+  const afterwards: (() => Promise<void>)[] = [];
   try {
     const claim = await claimRun(store, task, run, dependencies.handle);
     if (claim === undefined) return;
-    const durable = store.persist(keys.claim(task.id, run));
+    const claimOnDisk = persistLater(store, keys.claim(task.id, run));
     tell({ task: task.id, run, news: 'claimed' });
-    const outcome = await outcomeOf(dependencies, task, run, stop);
-    await Promise.all([durable, reportResult(store, task, resultOf(claim, run, outcome), log)]);
-    tell({ task: task.id, run, news: 'ended' });
+    const outcome = await outcomeOf(dependencies, task, run, stop, (work) => afterwards.push(work));
+    await Promise.all([claimOnDisk(), reportResult(store, task, resultOf(claim, run, outcome), dependencies)]);
   } catch (error) {
     log.error({ task: task.id, run, error }, 'the run has no result; a server settles it');
   }
+  for (const work of afterwards) {
+    await work().catch((error: unknown) =>
+      log.error({ task: task.id, run, error }, 'a wall could not be cleared away'),
+    );
+  }
+}
+
+/** The disk is left to the program at its start. */
+const persistAfterMs = 200;
+
+/** Persists the object after a while, or at the latest when the returned function is called, which waits for it. */
+function persistLater(store: Store, key: string): () => Promise<void> {
+  const persisted = once(() => store.persist(key));
+  // What fails here is thrown where it is waited for.
+  const timer = setTimeout(() => void persisted().catch(() => undefined), persistAfterMs);
+  return () => {
+    clearTimeout(timer);
+    return persisted();
+  };
 }
 
 function resultOf(claim: Claim, run: number, outcome: RunOutcome): RunResult {
@@ -63,6 +83,7 @@ async function outcomeOf(
   task: TaskRecord,
   run: number,
   stop: AbortController,
+  afterwards: RunContext['afterwards'],
 ): Promise<RunOutcome> {
   const { store, tell } = dependencies;
   const timer = setTimeout(() => stop.abort('timed_out' satisfies KillReason), task.timeoutSeconds * 1000);
@@ -84,6 +105,7 @@ async function outcomeOf(
       keepArtifact: (file) => keepArtifact(store, task, run, file),
       stop: stop.signal,
       openGateway: dependencies.openGateway,
+      afterwards,
     });
   } catch (error) {
     if (stop.signal.aborted) return withoutProgram(dependencies, stopped(stop.signal.reason as KillReason, task));

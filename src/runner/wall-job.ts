@@ -36,7 +36,7 @@ export interface WallJobEnd {
 }
 
 /**
- * Runs the job in a wall of its own and removes the wall, whatever happens. Output becomes events as it comes; the
+ * Runs the job in a wall of its own, which is removed afterwards, whatever happens. Output becomes events as it comes; the
  * run ends as `output_limit` where they are full, and by `context.stop` where it fires.
  */
 export async function runInWall(job: WallJob, context: RunContext): Promise<WallJobEnd> {
@@ -53,7 +53,7 @@ export async function runInWall(job: WallJob, context: RunContext): Promise<Wall
       artifacts,
     };
   } finally {
-    await wall.remove();
+    context.afterwards(() => wall.remove());
   }
 }
 
@@ -107,7 +107,7 @@ async function collectArtifacts(wall: Wall, job: WallJob, context: RunContext): 
   if (skipped > 0) {
     context.events.note(
       'phase',
-      `${skipped} files were not kept as artifacts: at most ${limits.artifactFilesMax} files and ${limits.artifactBytesMax / 1024 ** 2} MiB are`,
+      `${skipped} files were not kept as artifacts: at most ${limits.artifactFilesMax} files and ${limits.artifactBytesMax / 1024 ** 2} MiB are, under paths of at most ${limits.artifactPathBytesMax} bytes`,
     );
   }
   return artifacts.sort((a, b) => (a.path < b.path ? -1 : 1));

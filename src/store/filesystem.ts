@@ -10,12 +10,13 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { open, readdir, rm, unlink } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { RunyardError } from '../contracts/errors.ts';
 import type { ByteRange, Created, ListOptions, Store } from '../contracts/store.ts';
-import { folderOfPrefix, isPiece, keyOfEntry, pathOfKey, withoutMark } from './paths.ts';
+import { asUnwritable, hasCode, isAbsent, orUnwritable, unreadable } from './failures.ts';
+import { keysBelow } from './listing.ts';
+import { folderOfPrefix, pathOfKey } from './paths.ts';
 import { createSpares, type SpareFile } from './spares.ts';
 
 export interface FilesystemStoreOptions {
@@ -31,6 +32,9 @@ export interface FilesystemStoreOptions {
 export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
   const spares = orUnwritable(dir, () => createSpares(join(dir, 'tmp')));
 
+  /** Folders whose own name is not known to be on disk yet. */
+  const madeFolders = new Set<string>();
+
   const fill = async (spare: SpareFile, data: Uint8Array | string | AsyncIterable<Uint8Array>) => {
     if (typeof data === 'string') writeAll(spare.fd, Buffer.from(data));
     else if (data instanceof Uint8Array) writeAll(spare.fd, data);
@@ -45,6 +49,7 @@ export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
       if (!hasCode(error, 'ENOENT')) throw error;
     }
     makeFolder(folder);
+    madeFolders.add(folder);
     return link(spare.path, path);
   };
 
@@ -78,7 +83,8 @@ export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
       // The caller's next writes would wait for the disk behind these.
       await setImmediate();
       const { folder, path } = pathOfKey(dir, key);
-      await Promise.all([path, folder, dirname(folder)].map(syncToDisk)).catch((error: unknown) => {
+      const parents = madeFolders.delete(folder) ? [folder, dirname(folder)] : [folder];
+      await Promise.all([path, ...parents].map(syncToDisk)).catch((error: unknown) => {
         throw asUnwritable(dir, error);
       });
     },
@@ -88,9 +94,7 @@ export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
         return await readFile(pathOfKey(dir, key).path, range);
       } catch (error) {
         if (isAbsent(error)) return undefined;
-        throw new RunyardError('backend_error', `The store at ${dir} cannot be read: ${reasonOf(error)}.`, {
-          cause: error,
-        });
+        throw unreadable(dir, error);
       }
     },
 
@@ -106,9 +110,11 @@ export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
       const { path } = pathOfKey(dir, key);
       // A read-only disk refuses to remove even what is not there.
       if (!existsSync(path)) return;
-      await unlink(path).catch((error: unknown) => {
+      try {
+        unlinkSync(path);
+      } catch (error) {
         if (!isAbsent(error)) throw asUnwritable(dir, error);
-      });
+      }
     },
 
     async removeAll(prefix) {
@@ -179,67 +185,4 @@ async function readFile(path: string, range: ByteRange | undefined): Promise<Buf
 function readWhole(fd: number, offset: number, length: number): Buffer {
   const buffer = Buffer.allocUnsafe(length);
   return buffer.subarray(0, length === 0 ? 0 : readSync(fd, buffer, 0, length, offset));
-}
-
-async function keysBelow(folder: string, key: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-    if (isAbsent(error)) return [];
-    throw new RunyardError('backend_error', `The store's folder ${folder} cannot be read: ${reasonOf(error)}.`, {
-      cause: error,
-    });
-  });
-  const nested = await Promise.all(
-    entries.map((entry) => {
-      if (!entry.isDirectory()) return [keyOfEntry(key, entry.name)];
-      const below = join(folder, entry.name);
-      return isPiece(entry.name)
-        ? namesInPieces(below, key, withoutMark(entry.name))
-        : keysBelow(below, `${key}${entry.name}/`);
-    }),
-  );
-  return nested.flat();
-}
-
-async function namesInPieces(folder: string, key: string, begun: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  const nested = await Promise.all(
-    entries.map((entry) =>
-      entry.isDirectory()
-        ? namesInPieces(join(folder, entry.name), key, begun + withoutMark(entry.name))
-        : [keyOfEntry(key, begun + entry.name)],
-    ),
-  );
-  return nested.flat();
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
-}
-
-/** ENOTDIR and ENAMETOOLONG: no object can be there. */
-function isAbsent(error: unknown): boolean {
-  return hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR') || hasCode(error, 'ENAMETOOLONG');
-}
-
-function reasonOf(error: unknown): string {
-  if (hasCode(error, 'ENOSPC')) return 'the disk is full';
-  if (hasCode(error, 'EROFS')) return 'the file system is read-only';
-  if (hasCode(error, 'EACCES') || hasCode(error, 'EPERM')) return 'permission denied';
-  return error instanceof Error ? error.message : String(error);
-}
-
-function asUnwritable(dir: string, error: unknown): RunyardError {
-  if (error instanceof RunyardError) return error;
-  return new RunyardError('backend_error', `The store at ${dir} cannot be written: ${reasonOf(error)}.`, {
-    hint: 'Make room or mend the permissions there, then call again.',
-    cause: error,
-  });
-}
-
-function orUnwritable<T>(dir: string, make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    throw asUnwritable(dir, error);
-  }
 }

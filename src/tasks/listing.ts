@@ -44,7 +44,7 @@ async function summarize(
 async function currentStatus(store: Store, record: TaskRecord) {
   const end = await readJson(store, keys.end(record.id), taskEnd);
   if (end !== undefined) return end.status;
-  return statusOf(await readResults(store, record), (await claimedRuns(store, record.id)).size > 0);
+  return statusOf(await readResults(store, record), (await claimedRuns(store, record)).size > 0);
 }
 
 function encodeCursor(name: string): string {

@@ -21,8 +21,14 @@ export function readRecord(store: Store, id: TaskId): Promise<TaskRecord | undef
   return readJson(store, keys.record(id), taskRecord);
 }
 
+/** Up to so many runs are looked at one by one: that costs less than a listing. */
+const fewRuns = 4;
+
 /** One place a run, in order; undefined where the run has no result. */
 export async function readResults(store: Store, record: TaskRecord): Promise<(RunResult | undefined)[]> {
+  if (record.runs <= fewRuns) {
+    return Promise.all(runsOf(record).map((run) => readJson(store, keys.result(record.id, run), runResult)));
+  }
   const results = new Array<RunResult | undefined>(record.runs).fill(undefined);
   await Promise.all(
     (await store.list(keys.results(record.id))).map(async (key) => {
@@ -33,9 +39,17 @@ export async function readResults(store: Store, record: TaskRecord): Promise<(Ru
   return results;
 }
 
+function runsOf(record: TaskRecord): number[] {
+  return Array.from({ length: record.runs }, (_, run) => run);
+}
+
 /** The runs that somebody has claimed. */
-export async function claimedRuns(store: Store, id: TaskId): Promise<Set<number>> {
-  const prefix = keys.claims(id);
+export async function claimedRuns(store: Store, record: TaskRecord): Promise<Set<number>> {
+  if (record.runs <= fewRuns) {
+    const claims = await Promise.all(runsOf(record).map((run) => readClaim(store, record.id, run)));
+    return new Set(runsOf(record).filter((run) => claims[run] !== undefined));
+  }
+  const prefix = keys.claims(record.id);
   return new Set((await store.list(prefix)).map((key) => Number(key.slice(prefix.length))));
 }
 

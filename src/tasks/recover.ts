@@ -78,7 +78,7 @@ async function recoverRuns(
   results: readonly (RunResult | undefined)[],
 ): Promise<void> {
   const { store } = context;
-  const claimed = await claimedRuns(store, record.id);
+  const claimed = await claimedRuns(store, record);
   const cancelled = (await store.read(keys.cancel(record.id))) !== undefined;
   const unfinished = results.flatMap((result, run) => (result === undefined ? [run] : []));
   for (const run of unfinished.filter((each) => claimed.has(each)))

@@ -65,6 +65,10 @@ export async function finishWhereEnded(store: Store, record: TaskRecord): Promis
 /** All results are in: says so once, and takes away what only an unfinished task needs. */
 async function finishTask(store: Store, record: TaskRecord, results: readonly RunResult[]): Promise<void> {
   const key = keys.end(record.id);
-  if ((await store.read(key)) === undefined) await store.create(key, JSON.stringify(endOf(results)));
+  if ((await store.read(key)) === undefined) {
+    // A runner tells of a result as soon as it can be seen; whoever passes it on makes sure of it first.
+    await Promise.all(results.map(({ run }) => store.persist(keys.result(record.id, run))));
+    await store.create(key, JSON.stringify(endOf(results)));
+  }
   await Promise.all([store.remove(keys.sealed(record.id)), store.remove(keys.pending(record.owner, record.id))]);
 }

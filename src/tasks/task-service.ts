@@ -49,7 +49,7 @@ export function createTaskService(options: TaskServiceOptions): TaskService {
   };
 
   const viewOf = async (record: TaskRecord, results: readonly (RunResult | undefined)[]): Promise<TaskView> => {
-    const anyClaimed = results.includes(undefined) && (await claimedRuns(store, record.id)).size > 0;
+    const anyClaimed = results.includes(undefined) && (await claimedRuns(store, record)).size > 0;
     return { record, status: statusOf(results, anyClaimed), results };
   };
 
@@ -93,7 +93,7 @@ export function createTaskService(options: TaskServiceOptions): TaskService {
 
   const wakeRunners = async (record: TaskRecord) => {
     const launched = (await readLaunches(store, record.id)).handle;
-    for (const run of await claimedRuns(store, record.id)) {
+    for (const run of await claimedRuns(store, record)) {
       const handle = (await readClaim(store, record.id, run))?.handle ?? launched;
       if (handle !== undefined) await options.backend.cancel(handle, record.id);
     }

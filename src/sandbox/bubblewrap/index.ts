@@ -58,13 +58,13 @@ export function createBubblewrap(options: BubblewrapOptions): Sandbox {
         await taking.then(discard, () => undefined);
         throw reason;
       });
-      pool.refill();
       const ground = await foundation();
       return createWall(ready, {
         watch: ground.watch,
         pack: ({ slot }, collect) => pack(slot, ground, collect),
         tearDown: async (used) => {
           await discard(used);
+          // Not at `enter`: building the next wall would take a processor from the program in this one.
           pool.refill();
         },
       });
