@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { holdsMoreValues } from '../lib/json-weight.ts';
 
 /** What became of a request's body. */
 export type CheckedBody =
@@ -20,6 +21,7 @@ export type CheckedBody =
  * file it keeps. `models` are the only ones that may be asked for; any where undefined.
  */
 export function checkBody(text: string, models: readonly string[] | undefined): CheckedBody {
+  if (holdsMoreValues(text, valuesMax)) return { verdict: 'broken', why: 'the body holds too many values' };
   try {
     const json: unknown = JSON.parse(text);
     const parsed = request.safeParse(json);
@@ -34,12 +36,20 @@ export function checkBody(text: string, models: readonly string[] | undefined): 
 
 // --- Internal helpers ---
 
+/** The whole run waits while a body is looked at. The longest conversation holds a small part of this. */
+const valuesMax = 300_000;
+
+/** Told as one: a fault for each of them would take more memory than the body. */
+const objects = z.custom<readonly object[]>(
+  (list) => Array.isArray(list) && list.every((item) => typeof item === 'object' && item !== null),
+);
+
 const request = z.looseObject({
   model: z.string(),
   stream: z.boolean().nullish().catch(undefined),
   max_tokens: z.int().min(0).nullish().catch(undefined),
-  messages: z.array(z.looseObject({})),
-  tools: z.array(z.looseObject({})).nullish(),
+  messages: objects,
+  tools: objects.nullish(),
 });
 type Request = z.infer<typeof request>;
 

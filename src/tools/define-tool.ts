@@ -57,6 +57,8 @@ export interface ToolAnswer {
 
 /** An output_schema of 32 levels fits; what would exhaust the stack of a parser does not. */
 const nestingMax = 100;
+/** 1,000 files and what a program can take as arguments fit. */
+const valuesMax = 100_000;
 
 export function defineTool<I extends z.ZodObject, O extends z.ZodObject, Services>(
   definition: ToolDefinition<I, O, Services>,
@@ -70,7 +72,8 @@ export function defineTool<I extends z.ZodObject, O extends z.ZodObject, Service
     input,
     output,
     async call(raw, call, services) {
-      if (isDeeperThan(raw, nestingMax)) throw new RunyardError('invalid_request', 'input: is nested too deeply');
+      const fault = shapeFault(raw);
+      if (fault !== undefined) throw new RunyardError('invalid_request', `input: ${fault}`);
       const parsed = input.safeParse(raw);
       if (!parsed.success) throw invalidRequest(parsed.error, raw);
       const answer = output.parse(await handle(parsed.data, call, services));
@@ -83,7 +86,19 @@ export function defineTool<I extends z.ZodObject, O extends z.ZodObject, Service
   };
 }
 
-function isDeeperThan(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return levels === 0 || Object.values(value).some((inner) => isDeeperThan(inner, levels - 1));
+/** Why a request is not worth a look at its fields: each wrong value becomes an issue with a path of its own. */
+function shapeFault(raw: unknown): string | undefined {
+  const left = { values: valuesMax };
+  const faultWithin = (value: unknown, levels: number): string | undefined => {
+    left.values -= 1;
+    if (left.values < 0) return `holds more than ${valuesMax} values`;
+    if (typeof value !== 'object' || value === null) return undefined;
+    if (levels === 0) return 'is nested too deeply';
+    for (const inner of Object.values(value)) {
+      const fault = faultWithin(inner, levels - 1);
+      if (fault !== undefined) return fault;
+    }
+    return undefined;
+  };
+  return faultWithin(raw, nestingMax);
 }

@@ -124,6 +124,7 @@ const table: [what: string, tool: string, input: Record<string, unknown>, field:
   ],
   ['what is no task id', 'get_task_logs', { task_id: '../x' }, /^task_id: is not a task id/],
   ['a cursor of another kind', 'get_task_logs', { task_id: newTaskId(), cursor: '' }, /^cursor: /],
+  ['too many values', 'execute_code', { ...python, args: new Array(500_000).fill(1) }, /^input: holds more than/],
   ['an artifact that climbs', 'read_artifact', { task_id: newTaskId(), path: '../../key' }, /^path: must not hold/],
   ['an unknown status', 'list_tasks', { status: 'lost' }, /^status: expected one of/],
   [

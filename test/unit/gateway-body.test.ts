@@ -130,3 +130,12 @@ test('a large conversation is checked within a blink', () => {
   expect(checkBody(text, undefined).verdict).toBe('passed');
   expect(performance.now() - startedAt).toBeLessThan(500);
 });
+
+test.for(['{}', '[]', '1', '{"content":[[],[]]}'])('a body of 8 MiB of %s is refused within a blink', (piece) => {
+  const list = `${`${piece},`.repeat((8 * 1024 * 1024) / piece.length)}1`;
+  for (const body of [`{"model":"m","messages":[${list}]}`, `{"model":"m","messages":[],"tools":[${list}]}`]) {
+    const startedAt = performance.now();
+    expect(checkBody(body, undefined).verdict).toBe('broken');
+    expect(performance.now() - startedAt).toBeLessThan(1000);
+  }
+});

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Event } from '../../contracts/event.ts';
+import { holdsMoreValues } from '../../lib/json-weight.ts';
 import { createLineSplitter } from '../../lib/line-splitter.ts';
 import type { EventLog } from '../events.ts';
 
@@ -28,6 +29,8 @@ export interface ClaudeStream {
 
 /** A longer line is no message of claude: its largest ones carry a file. */
 const lineCharsMax = 16 * 1024 * 1024;
+/** All runs wait while one line is looked at. */
+const valuesMax = 100_000;
 /** Readers of events walk through what is in them. */
 const depthMax = 64;
 
@@ -51,7 +54,7 @@ const message = z.record(z.string(), z.custom<NonNullable<Event['data']>>());
 
 /** The object that a line holds; undefined where it holds none, or one that readers could not walk through. */
 function messageOf(text: string): Message | undefined {
-  if (!text.startsWith('{')) return undefined;
+  if (!text.startsWith('{') || holdsMoreValues(text, valuesMax)) return undefined;
   try {
     const json: unknown = JSON.parse(text);
     return isShallow(json, depthMax) ? message.safeParse(json).data : undefined;

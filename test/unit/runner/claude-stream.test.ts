@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { createClaudeStream } from '../../../src/runner/claude/stream.ts';
+
+function read(text: string) {
+  const seen: { data: unknown[]; texts: string[] } = { data: [], texts: [] };
+  const stream = createClaudeStream({
+    data: (_, data) => void seen.data.push(data),
+    text: (_, chunk) => void seen.texts.push(chunk.toString()),
+  });
+  stream.take(Buffer.from(text));
+  stream.end();
+  return { ...seen, results: stream.results };
+}
+
+const result = { type: 'result', subtype: 'success', is_error: false, result: 'yes' };
+
+test('lines that are JSON objects are messages, all others plain output', () => {
+  const { data, texts, results } = read(`{"type":"system"}\nplain\n[1]\n{broken\n${JSON.stringify(result)}\n`);
+  expect(data).toEqual([{ type: 'system' }, result]);
+  expect(texts).toEqual(['plain\n', '[1]\n', '{broken\n']);
+  expect(results).toMatchObject([result]);
+});
+
+test.each(['errors', 'structured_output', 'permission_denials', 'other'])(
+  'a line of millions of values in %s is plain output, within a blink',
+  (field) => {
+    const text = `{"type":"result","subtype":"s","is_error":true,"${field}":[${'1,'.repeat(2_000_000)}1]}`;
+    const startedAtMs = performance.now();
+    const { data, results } = read(`${text}\n`);
+    expect(performance.now() - startedAtMs).toBeLessThan(1000);
+    expect([data, results]).toEqual([[], []]);
+  },
+);
