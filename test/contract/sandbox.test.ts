@@ -15,7 +15,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { wallPaths } from '../../src/contracts/sandbox.ts';
 import { closeInheritedDescriptors } from '../../src/lib/descriptors.ts';
-import { findCgroups } from '../../src/sandbox/bubblewrap/cgroup-tree.ts';
+import { findCgroups } from '../../src/sandbox/bubblewrap/find-cgroups.ts';
 import { createBubblewrap } from '../../src/sandbox/bubblewrap/index.ts';
 import { probeSandbox } from '../../src/sandbox/detect.ts';
 import { sandboxEndsContract } from './sandbox-ends-suite.ts';

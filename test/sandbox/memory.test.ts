@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { findCgroups } from '../../src/sandbox/bubblewrap/cgroup-tree.ts';
+import { findCgroups } from '../../src/sandbox/bubblewrap/find-cgroups.ts';
 import { describeWall, useSandbox } from './bench.ts';
 import type { Attempt, Trial } from './harness.ts';
 import { residentBytes, sharedMemoryBytes } from './host-view.ts';

@@ -3,7 +3,7 @@ import { readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { findCgroups } from '../../src/sandbox/bubblewrap/cgroup-tree.ts';
+import { findCgroups } from '../../src/sandbox/bubblewrap/find-cgroups.ts';
 import { describeWall, useSandbox } from './bench.ts';
 import { type LiveWall, type Trial, until } from './harness.ts';
 import { isZombie, namespaceOf, pidsInNamespace, pidsOfUid, pidsWithMarker } from './host-view.ts';

@@ -1,13 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { globSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { arch } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
+import { groupsThatAre } from '../../src/sandbox/bubblewrap/abandoned-groups.ts';
+import { findCgroups } from '../../src/sandbox/bubblewrap/find-cgroups.ts';
 import { closeInheritedDescriptors } from '../../src/sandbox/bubblewrap/inherited.ts';
+import { reclaimAbandoned } from '../../src/sandbox/bubblewrap/reclaim.ts';
 import { describeWall } from './bench.ts';
 import { until } from './harness.ts';
 import { allPids, cmdlineOf, namespaceOf, pidsInNamespace, pidsWithMarker } from './host-view.ts';
@@ -37,8 +40,7 @@ describeWall('the runner beside the wall', () => {
   });
   afterAll(async () => {
     for (const one of running) one.kill('SIGKILL');
-    for (const { pid } of running)
-      for (const path of globSync(`/sys/fs/cgroup/**/runyard-try-${pid}`)) await empty(path);
+    await reclaimAbandoned(state.workDir);
     for (const folder of [state.workDir, state.folder]) rmSync(folder, { recursive: true, force: true });
   });
 
@@ -143,6 +145,24 @@ time.sleep(60)`;
     );
   });
 
+  test('W6: the groups that a killed runner left are removed, whatever the work folder of the next', async () => {
+    const runner = startRunner([], { argv: ['/bin/sh', '-c', 'echo ready; exec sleep 60'] }, '');
+    await until(() => runner.output().includes('ready'), patience());
+    const names = readdirSync(state.workDir).filter((name) => name.startsWith('runyard-'));
+    expect(names.length).toBeGreaterThan(0);
+    runner.process.kill('SIGKILL');
+    await runner.ended;
+    const left = await groupsNow(names);
+    expect(left.length > 0).toBe(Object.keys((await findCgroups()).parents).length > 0);
+    const elsewhere = newWorkFolder();
+    try {
+      await reclaimAbandoned(elsewhere);
+      expect((await groupsNow(names)).filter((group) => left.includes(group))).toEqual([]);
+    } finally {
+      rmSync(elsewhere, { recursive: true });
+    }
+  });
+
   test('W6: a runner killed at any moment of the start leaves no program behind', async () => {
     const marker = `runyard-orphan-${randomBytes(8).toString('hex')}`;
     const waitsMs = Array.from({ length: 5 }, (_, index) => 12 * index);
@@ -160,15 +180,18 @@ time.sleep(60)`;
   });
 });
 
-const lastLine = (text: string) => text.trimEnd().split('\n').at(-1) ?? '';
-
-/** A runner that is killed while it tries the cgroups leaves one behind, with a process that sleeps for a moment. */
-async function empty(cgroup: string): Promise<void> {
-  const pids = () => readFileSync(`${cgroup}/cgroup.procs`, 'utf8').split('\n').filter(Boolean).map(Number);
-  for (const pid of pids()) process.kill(pid, 'SIGKILL');
-  await until(() => pids().length === 0);
-  rmdirSync(cgroup);
+/** By inode: another runner may take the same name the moment it is free. */
+async function groupsNow(names: readonly string[]): Promise<string[]> {
+  const groups = await groupsThatAre();
+  return names
+    .flatMap((name) => groups.get(name) ?? [])
+    .flatMap((path) => {
+      const stats = statSync(path, { throwIfNoEntry: false });
+      return stats === undefined ? [] : [`${path} ${stats.ino}`];
+    });
 }
+
+const lastLine = (text: string) => text.trimEnd().split('\n').at(-1) ?? '';
 
 function following(started: ChildProcess): Runner {
   const text = { stdout: '', stderr: '' };

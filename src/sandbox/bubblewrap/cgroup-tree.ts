@@ -1,9 +1,5 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { WallLimits } from '../../contracts/sandbox.ts';
-import { type Cgroup, makeCgroup } from './cgroup.ts';
 
 /** Controllers a wall is limited by, where this machine lets us. */
 export const controllers = ['memory', 'pids', 'cpu'] as const;
@@ -15,37 +11,25 @@ export interface CgroupTree {
   readonly parents: Readonly<Partial<Record<Controller, string>>>;
 }
 
-/** Where groups can really be made and entered by us: tried with a process, not believed. Empty where nowhere. */
-export async function findCgroups(): Promise<CgroupTree> {
+/** Folders below which groups may be made, or not: none of them has been tried. */
+export interface Candidates {
+  readonly one: Partial<Record<Controller, string>>;
+  readonly two: readonly string[];
+}
+
+export async function ownCandidates(): Promise<Candidates> {
   const [groups, mounts] = await Promise.all([
     readFile('/proc/self/cgroup', 'utf8').catch(() => ''),
     readFile('/proc/self/mountinfo', 'utf8'),
   ]);
-  const { one, two } = candidates(groups, mounts);
-  for (const parent of two) {
-    const tree: CgroupTree = { version: 2, parents: { memory: parent, pids: parent, cpu: parent } };
-    if (await canBeUsed(tree)) return tree;
-    const withoutCpu: CgroupTree = { version: 2, parents: { memory: parent, pids: parent } };
-    if (await canBeUsed(withoutCpu)) return withoutCpu;
-  }
-  const tried = await Promise.all(
-    controllers.map(async (controller) => {
-      const parent = one[controller];
-      if (parent === undefined) return {};
-      return (await canBeUsed({ version: 1, parents: { [controller]: parent } })) ? { [controller]: parent } : {};
-    }),
-  );
-  return { version: 1, parents: Object.assign({}, ...tried) };
+  return candidates(groups, mounts);
 }
 
 /**
  * Our own group of each version 1 controller, and for version 2 our own and those above it, nearest first: a group
  * that holds processes cannot hand controllers down, one above it may.
  */
-export function candidates(
-  groups: string,
-  mountinfo: string,
-): { one: Partial<Record<Controller, string>>; two: string[] } {
+export function candidates(groups: string, mountinfo: string): Candidates {
   const mounts = mountinfo.split('\n').flatMap(parseMount);
   const one: Partial<Record<Controller, string>> = {};
   const two: string[] = [];
@@ -87,33 +71,4 @@ function folderOf({ root, point }: CgroupMount, path: string): string | undefine
 
 function upTo(folder: string, top: string): string[] {
   return folder === top || folder.length <= top.length ? [folder] : [folder, ...upTo(dirname(folder), top)];
-}
-
-const harmlessLimits: WallLimits = {
-  memoryBytes: 64 * 1024 ** 2,
-  processes: 16,
-  cpus: 1,
-  workspaceBytes: 0,
-  workspaceInodes: 0,
-};
-
-async function canBeUsed(tree: CgroupTree): Promise<boolean> {
-  const name = `runyard-try-${process.pid}`;
-  const child = spawn('sleep', ['5'], { env: { PATH: '/usr/bin:/bin' }, stdio: 'ignore' });
-  const ended = once(child, 'exit');
-  const groups: Cgroup[] = [];
-  try {
-    const group = await makeCgroup(tree, name);
-    groups.push(group);
-    await group.limit(harmlessLimits);
-    await group.enter(child.pid!);
-    return true;
-  } catch {
-    // Whatever the kernel or the permissions object to: this place is of no use to us.
-    return false;
-  } finally {
-    child.kill('SIGKILL');
-    await ended;
-    for (const group of groups) await group.remove();
-  }
 }

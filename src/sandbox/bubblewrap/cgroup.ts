@@ -42,7 +42,7 @@ export async function makeCgroup({ version, parents }: CgroupTree, name: string)
     memoryKills: () => (has('memory') ? counter(`${folderOf('memory')}/${files.memoryEvents}`, 'oom_kill') : 0),
     processRefusals: () => (has('pids') ? counter(`${folderOf('pids')}/pids.events`, 'max') : 0),
     remove: async () => {
-      for (const folder of folders) await removeFolder(folder);
+      for (const folder of folders) await removeGroup(folder);
     },
   };
 }
@@ -90,14 +90,14 @@ function counter(path: string, name: string): number {
 
 async function makeAnew(folder: string, error: NodeJS.ErrnoException): Promise<void> {
   if (error.code !== 'EEXIST') throw error;
-  await removeFolder(folder);
+  await removeGroup(folder);
   await mkdir(folder);
 }
 
 const removeTimeoutMs = 2_000;
 
-/** The kernel may count a dead process for a moment longer. */
-async function removeFolder(folder: string): Promise<void> {
+/** Removes the folder of a group, gone or not. The kernel may count a dead process for a moment longer. */
+export async function removeGroup(folder: string): Promise<void> {
   const deadline = Date.now() + removeTimeoutMs;
   for (;;) {
     try {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { type CgroupTree, findCgroups } from './cgroup-tree.ts';
+import type { CgroupTree } from './cgroup-tree.ts';
+import { findCgroups } from './find-cgroups.ts';
 import { bwrapMissing } from './messages.ts';
 import { type SharedFiles, sharedFiles } from './shared-files.ts';
 import { createSlots, type Slots } from './slots.ts';

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { asRunyardError } from '../../contracts/errors.ts';
 import type { Finding } from '../../contracts/sandbox.ts';
 import { bindablePath } from './binaries.ts';
-import { findCgroups } from './cgroup-tree.ts';
+import { findCgroups } from './find-cgroups.ts';
 import { findBwrap } from './foundation.ts';
 import { identities } from './identity.ts';
 import { type BubblewrapOptions, createBubblewrap } from './index.ts';
