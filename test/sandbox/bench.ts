@@ -3,7 +3,7 @@ import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe } from 'vitest';
 import type { Program, Sandbox, Wall } from '../../src/contracts/sandbox.ts';
-import { closeInheritedDescriptors } from '../../src/sandbox/bubblewrap/inherited.ts';
+import { closeInheritedDescriptors } from '../../src/lib/descriptors.ts';
 import { type Attempt, attemptLimits, type Trial, tryIn } from './harness.ts';
 import { newWorkFolder, openSandbox } from './open.ts';
 

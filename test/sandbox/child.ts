@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { closeInheritedDescriptors } from '../../src/sandbox/bubblewrap/inherited.ts';
+import { closeInheritedDescriptors } from '../../src/lib/descriptors.ts';
 import { tryIn } from './harness.ts';
 import { openSandbox } from './open.ts';
 
