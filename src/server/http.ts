@@ -12,6 +12,7 @@ import { checkBrowserHeaders } from './browser-guard.ts';
 import type { Face } from './face.ts';
 import { HttpError } from './http-error.ts';
 import { createMcpFactory } from './mcp.ts';
+import { refuseHeavyMessages } from './mcp-weight.ts';
 import { sendJson, sendProblem } from './problem.ts';
 import { reportError } from './report-error.ts';
 import { handleRest, methodNotAllowed, noSuchRoute } from './rest.ts';
@@ -131,7 +132,7 @@ function mcpHandler(face: Face) {
   const onerror = (error: Error) => face.log.debug({ error }, 'An MCP request was refused');
   const size = { maxRequestBodySize: limits.httpBodyBytesMax };
   const handler = createMcpHandler(createMcpFactory(face, callerOfContext), { ...size, onerror });
-  const handle = toNodeHandler(handler, { ...size, onerror });
+  const handle = toNodeHandler({ fetch: refuseHeavyMessages(handler.fetch) }, { ...size, onerror });
   return {
     /** The transport hands `auth` on to the factory; the credential itself stays here. */
     handle({ request, response }: Exchange, { owner }: Caller) {

@@ -124,7 +124,7 @@ const table: [what: string, tool: string, input: Record<string, unknown>, field:
   ],
   ['what is no task id', 'get_task_logs', { task_id: '../x' }, /^task_id: is not a task id/],
   ['a cursor of another kind', 'get_task_logs', { task_id: newTaskId(), cursor: '' }, /^cursor: /],
-  ['too many values', 'execute_code', { ...python, args: new Array(500_000).fill(1) }, /^input: holds more than/],
+  ['too many values', 'execute_code', { ...python, args: new Array(120_000).fill(1) }, /^input: holds more than/],
   ['an artifact that climbs', 'read_artifact', { task_id: newTaskId(), path: '../../key' }, /^path: must not hold/],
   ['an unknown status', 'list_tasks', { status: 'lost' }, /^status: expected one of/],
   [
@@ -204,6 +204,24 @@ test.each([
     code: 'invalid_request',
     detail: expect.stringMatching(detail),
   });
+});
+
+test('a message of millions of values is refused before the protocol looks at them', async () => {
+  const clientInfo = { name: 'x', version: '1', icons: new Array(2_000_000).fill(1) };
+  const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo };
+  const startedAtMs = performance.now();
+  const response = await fetch(`${shared.server!.url}/mcp`, {
+    method: 'POST',
+    headers: {
+      Authorization: `Bearer ${shared.server!.token()}`,
+      'Content-Type': 'application/json',
+      Accept: 'application/json, text/event-stream',
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params }),
+  });
+  expect(await response.json()).toMatchObject({ error: { code: -32600, message: expect.stringMatching(/values$/) } });
+  expect(response.status).toBe(400);
+  expect(performance.now() - startedAtMs).toBeLessThan(3_000);
 });
 
 test('and nothing of all this was started', async () => {

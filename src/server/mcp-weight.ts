@@ -1,0 +1,26 @@
+import type { McpHandlerRequestOptions } from '@modelcontextprotocol/server';
+import { holdsMoreValues } from '../lib/json-weight.ts';
+
+type Fetch = (request: Request, options?: McpHandlerRequestOptions) => Promise<Response>;
+
+/** More than any input of a tool may hold. */
+const valuesMax = 150_000;
+
+/**
+ * Refuses a message of millions of values before the protocol looks at it: its check makes an issue of every wrong
+ * one, which takes gigabytes and stops everybody else's calls.
+ */
+export function refuseHeavyMessages(fetch: Fetch): Fetch {
+  return async (request, options) => {
+    if (request.method !== 'POST') return fetch(request, options);
+    const text = await request.text();
+    if (holdsMoreValues(text, valuesMax)) return tooHeavy();
+    const { url, method, headers, signal } = request;
+    return fetch(new Request(url, { method, headers, signal, body: text }), options);
+  };
+}
+
+function tooHeavy(): Response {
+  const error = { code: -32600, message: `Invalid Request: the message holds more than ${valuesMax} values` };
+  return Response.json({ jsonrpc: '2.0', error, id: null }, { status: 400 });
+}
