@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { TaskService } from '../contracts/task-service.ts';
-import type { RestRequest } from './rest.ts';
+import type { RestRequest } from './rest-request.ts';
 
 const chunkBytes = 1024 * 1024;
 

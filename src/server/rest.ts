@@ -1,6 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
-import type { Caller } from '../contracts/caller.ts';
 import { RunyardError } from '../contracts/errors.ts';
 import { taskId } from '../contracts/ids.ts';
 import { taskStatus } from '../contracts/task.ts';
@@ -11,16 +9,7 @@ import type { Face } from './face.ts';
 import { HttpError } from './http-error.ts';
 import { readJsonBody } from './json-body.ts';
 import { sendJson } from './problem.ts';
-
-export interface RestRequest {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly caller: Caller;
-  /** Aborted when the client has gone. */
-  readonly gone: AbortSignal;
-  readonly path: string;
-  readonly query: URLSearchParams;
-}
+import type { RestRequest } from './rest-request.ts';
 
 interface Route {
   readonly method: 'GET' | 'POST';
