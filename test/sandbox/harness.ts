@@ -11,7 +11,7 @@ import type {
   WallEnd,
   WallLimits,
 } from '../../src/contracts/sandbox.ts';
-import { namespaceOf, pidsInNamespace, pidsWithMarker, uidsOf } from './host-view.ts';
+import { namespaceOf, pidsOfWall, pidsWithMarker, uidsOf } from './host-view.ts';
 
 const MiB = 1024 * 1024;
 
@@ -45,7 +45,7 @@ export interface Attempt {
 }
 
 export interface LiveWall {
-  /** The host's pids of everything in the wall's pid namespace, its init among them. */
+  /** The host's pids of everything in the wall, its init among them. */
   pids(): number[];
   /** The host's pids of the program itself: those that carry the attempt's marker. */
   programPids(): number[];
@@ -112,7 +112,7 @@ async function run(wall: Wall, attempt: Attempt, deadline: AbortSignal): Promise
     },
   );
   const live: LiveWall = {
-    pids: () => (pidNamespace === undefined ? [] : pidsInNamespace(pidNamespace)),
+    pids: () => (pidNamespace === undefined || uid === undefined ? [] : pidsOfWall(pidNamespace, uid)),
     programPids: () => pidsWithMarker(marker),
     kill: (reason) => running.kill(reason),
   };

@@ -37,9 +37,14 @@ export function namespaceOf(pid: number, kind: NamespaceKind): string | undefine
   return ifAlive(() => readlinkSync(`/proc/${pid}/ns/${kind}`));
 }
 
-/** Every living process of a pid namespace; zombies are dead. */
-export function pidsInNamespace(pidNamespace: string): number[] {
-  return allPids().filter((pid) => namespaceIfReadable(pid) === pidNamespace && !isZombie(pid));
+/**
+ * Every living process of a wall; zombies are dead. By its uid too, because the kernel gives the number of a namespace
+ * that has ended to the next one: another wall's, with another uid where walls have their own.
+ */
+export function pidsOfWall(pidNamespace: string, uid: number): number[] {
+  return allPids().filter(
+    (pid) => namespaceIfReadable(pid) === pidNamespace && uidsOf(pid).includes(uid) && !isZombie(pid),
+  );
 }
 
 /** An ordinary user may not look at the namespaces of others; those are not of a wall of ours. */

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { findCgroups } from '../../src/sandbox/bubblewrap/find-cgroups.ts';
 import { describeWall, useSandbox } from './bench.ts';
 import { type LiveWall, type Trial, until } from './harness.ts';
-import { isZombie, namespaceOf, pidsInNamespace, pidsOfUid, pidsWithMarker } from './host-view.ts';
+import { isZombie, namespaceOf, pidsOfUid, pidsOfWall, pidsWithMarker } from './host-view.ts';
 import { isRoot } from './open.ts';
 
 const pidsCgroup = (await findCgroups()).parents.pids;
@@ -21,7 +21,8 @@ if os.readlink('/proc/self/ns/pid') == ${JSON.stringify(readlinkSync('/proc/self
 function expectNothingLeft(trial: Trial): void {
   expect(pidsWithMarker(trial.marker)).toEqual([]);
   expect(trial.pidNamespace).toBeDefined();
-  expect(pidsInNamespace(trial.pidNamespace ?? '')).toEqual([]);
+  expect(trial.uid).toBeDefined();
+  expect(pidsOfWall(trial.pidNamespace ?? '', trial.uid ?? -1)).toEqual([]);
   if (isRoot) expect(pidsOfUid(trial.uid ?? -1).filter((pid) => !isZombie(pid))).toEqual([]);
 }
 

@@ -13,7 +13,7 @@ import { findCgroups } from '../../src/sandbox/bubblewrap/find-cgroups.ts';
 import { reclaimAbandoned } from '../../src/sandbox/bubblewrap/reclaim.ts';
 import { describeWall } from './bench.ts';
 import { until } from './harness.ts';
-import { allPids, cmdlineOf, namespaceOf, pidsInNamespace, pidsWithMarker } from './host-view.ts';
+import { allPids, cmdlineOf, namespaceOf, pidsOfWall, pidsWithMarker, uidsOf } from './host-view.ts';
 import { newWorkFolder } from './open.ts';
 import { hunter } from './programs.ts';
 
@@ -136,11 +136,12 @@ time.sleep(60)`;
     await until(() => runner.output().includes('ready'), patience());
     const inside = pidsWithMarker(marker).find((pid) => namespaceOf(pid, 'pid') !== namespaceOf(process.pid, 'pid'));
     const namespace = namespaceOf(inside ?? -1, 'pid') ?? '';
-    expect(pidsInNamespace(namespace).length).toBeGreaterThanOrEqual(7);
+    const [uid = -1] = uidsOf(inside ?? -1);
+    expect(pidsOfWall(namespace, uid).length).toBeGreaterThanOrEqual(7);
     runner.process.kill('SIGKILL');
     await runner.ended;
     await until(
-      () => pidsInNamespace(namespace).length === 0 && pidsWithMarker(marker).length === 0,
+      () => pidsOfWall(namespace, uid).length === 0 && pidsWithMarker(marker).length === 0,
       AbortSignal.timeout(2_000),
     );
   });
