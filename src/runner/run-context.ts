@@ -14,6 +14,8 @@ export interface RunContext {
   readonly keepArtifact: (file: CollectedFile) => Promise<Artifact>;
   /** Aborted, with a `KillReason` as its reason, when the run must end before its time. */
   readonly stop: AbortSignal;
+  /** Logs what the run survives. */
+  readonly warn: (error: unknown, what: string) => void;
   readonly openGateway: (options: GatewayOptions) => Promise<Gateway>;
   /** Does this once the result was told: nobody waits for a workspace to be wiped. */
   readonly afterwards: (work: () => Promise<void>) => void;

@@ -104,6 +104,7 @@ async function outcomeOf(
       sandbox: dependencies.sandbox,
       keepArtifact: (file) => keepArtifact(store, task, run, file),
       stop: stop.signal,
+      warn: (error, what) => dependencies.log.warn({ task: task.id, run, error }, what),
       openGateway: dependencies.openGateway,
       afterwards,
     });

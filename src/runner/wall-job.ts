@@ -1,5 +1,6 @@
 import type { Server } from 'node:net';
 import type { Artifact } from '../contracts/artifact.ts';
+import { asRunyardError } from '../contracts/errors.ts';
 import { limits } from '../contracts/limits.ts';
 import type {
   CollectOptions,
@@ -11,6 +12,7 @@ import type {
   Wall,
   WallEnd,
 } from '../contracts/sandbox.ts';
+import type { RunError } from '../contracts/task.ts';
 import { createHeadTail } from '../lib/head-tail.ts';
 import { wallLimits } from './limits.ts';
 import type { RunContext } from './run-context.ts';
@@ -33,6 +35,8 @@ export interface WallJobEnd {
   readonly stderr: string;
   readonly truncated: boolean;
   readonly artifacts: readonly Artifact[];
+  /** Why not all artifacts could be kept, beside the limits. What the program did and cost stands all the same. */
+  readonly fault?: RunError;
 }
 
 /**
@@ -44,13 +48,14 @@ export async function runInWall(job: WallJob, context: RunContext): Promise<Wall
   try {
     await wall.place(job.files);
     const { end, stdout, stderr } = await runProgram(wall, job, context);
-    const artifacts = await collectArtifacts(wall, job, context);
+    const { artifacts, fault } = await collectArtifacts(wall, job, context);
     return {
       end,
       stdout: stdout.text,
       stderr: stderr.text,
       truncated: stdout.truncated || stderr.truncated,
       artifacts,
+      ...(fault === undefined ? {} : { fault }),
     };
   } finally {
     context.afterwards(() => wall.remove());
@@ -95,22 +100,34 @@ function leftOut(bytes: number): string {
   return `\n[... ${bytes} bytes left out here; all of it is in get_task_logs ...]\n`;
 }
 
-async function collectArtifacts(wall: Wall, job: WallJob, context: RunContext): Promise<Artifact[]> {
+async function collectArtifacts(
+  wall: Wall,
+  job: WallJob,
+  context: RunContext,
+): Promise<{ artifacts: Artifact[]; fault?: RunError }> {
   const artifacts: Artifact[] = [];
-  const { skipped } = await wall.collect({
-    ...(job.select === undefined ? {} : { select: job.select }),
-    maxFiles: limits.artifactFilesMax,
-    maxBytes: limits.artifactBytesMax,
-    onFile: async (file) => void artifacts.push(await context.keepArtifact(file)),
-    signal: AbortSignal.timeout(collectTimeoutMs),
-  });
-  if (skipped > 0) {
-    context.events.note(
-      'phase',
-      `${skipped} files were not kept as artifacts: at most ${limits.artifactFilesMax} files and ${limits.artifactBytesMax / 1024 ** 2} MiB are, under paths of at most ${limits.artifactPathBytesMax} bytes`,
-    );
+  const sorted = () => artifacts.sort((a, b) => (a.path < b.path ? -1 : 1));
+  try {
+    const { skipped } = await wall.collect({
+      ...(job.select === undefined ? {} : { select: job.select }),
+      maxFiles: limits.artifactFilesMax,
+      maxBytes: limits.artifactBytesMax,
+      onFile: async (file) => void artifacts.push(await context.keepArtifact(file)),
+      signal: AbortSignal.timeout(collectTimeoutMs),
+    });
+    if (skipped > 0) context.events.note('phase', notKept(skipped));
+    return { artifacts: sorted() };
+  } catch (error) {
+    context.warn(error, 'what a program left could not be collected');
+    const { code, message } = asRunyardError(error);
+    const fault = { code, message: `What the program left could not be collected. ${message}` };
+    context.events.note('phase', fault.message);
+    return { artifacts: sorted(), fault };
   }
-  return artifacts.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+function notKept(skipped: number): string {
+  return `${skipped} files were not kept as artifacts: at most ${limits.artifactFilesMax} files and ${limits.artifactBytesMax / 1024 ** 2} MiB are, under paths of at most ${limits.artifactPathBytesMax} bytes`;
 }
 
 /** Packing reads what the program left; a workspace made to be slow to read cannot hold the run for longer. */

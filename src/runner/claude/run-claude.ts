@@ -1,6 +1,6 @@
 import type { Gateway } from '../../contracts/gateway.ts';
 import type { CollectOptions } from '../../contracts/sandbox.ts';
-import type { ClaudeResult, ClaudeSpec } from '../../contracts/task.ts';
+import type { ClaudeResult, ClaudeSpec, RunError } from '../../contracts/task.ts';
 import { placed, runVariables } from '../code/run-code.ts';
 import type { RunContext, RunOutcome } from '../run-context.ts';
 import { runInWall } from '../wall-job.ts';
@@ -37,15 +37,18 @@ async function runBehind(gateway: Gateway, spec: ClaudeSpec, context: RunContext
     context,
   );
   stream.end();
-  const verdict = await verdictOn({
-    spec,
-    task: context.task,
-    end: job.end,
-    results: stream.results,
-    delivered: gateway.delivered(),
-    lastFailure: gateway.lastFailure(),
-    stderr: job.stderr,
-  });
+  const verdict = withFault(
+    job.fault,
+    await verdictOn({
+      spec,
+      task: context.task,
+      end: job.end,
+      results: stream.results,
+      delivered: gateway.delivered(),
+      lastFailure: gateway.lastFailure(),
+      stderr: job.stderr,
+    }),
+  );
   const claude = claudeResultOf(verdict, gateway);
   context.events.data('usage', { ...claude.usage, costUsd: claude.costUsd });
   return {
@@ -59,6 +62,13 @@ async function runBehind(gateway: Gateway, spec: ClaudeSpec, context: RunContext
     sandbox: { technology: context.sandbox.technology, network: 'gateway' },
     claude,
   };
+}
+
+/** An answer whose artifacts are lost is no success; one that is none already has its reason. */
+function withFault(fault: RunError | undefined, verdict: Verdict): Verdict {
+  return fault === undefined || verdict.status !== 'succeeded'
+    ? verdict
+    : { ...verdict, status: 'failed', error: fault };
 }
 
 /** Everything below `output/`, and what the caller's globs match besides. */

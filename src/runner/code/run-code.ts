@@ -23,9 +23,11 @@ export async function runCode(spec: CodeSpec, context: RunContext): Promise<RunO
   );
   const { status, error: limitError } = statusOfEnd(job.end, context.task);
   const error: RunError | undefined =
-    limitError ?? (status === 'failed' ? errorOf(spec.language, job.end.exitCode ?? 1, job.stderr) : undefined);
+    limitError ??
+    (status === 'failed' ? errorOf(spec.language, job.end.exitCode ?? 1, job.stderr) : undefined) ??
+    job.fault;
   return {
-    status,
+    status: job.fault !== undefined && status === 'succeeded' ? 'failed' : status,
     exitCode: job.end.exitCode,
     ...(error === undefined ? {} : { error }),
     stdout: job.stdout,
