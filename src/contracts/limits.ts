@@ -29,6 +29,8 @@ export const limits = {
   artifactPathBytesMax: KiB,
   logBytesDefault: 16 * KiB,
   httpBodyBytesMax: 16 * MiB,
+  /** In the JSON of one body; a tool takes fewer. */
+  httpBodyValuesMax: 150_000,
 } as const;
 
 /** What a run may use; the same on every backend. */

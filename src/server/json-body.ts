@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { RunyardError } from '../contracts/errors.ts';
 import { limits } from '../contracts/limits.ts';
+import { holdsMoreValues } from '../lib/json-weight.ts';
 import { HttpError } from './http-error.ts';
 
 /** The JSON of a request's body; an empty object where there is none. Throws an error that names the body. */
@@ -26,10 +27,17 @@ function checkContentType(contentType: string | undefined): void {
 
 function parseJson(bytes: Buffer): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    if (holdsMoreValues(text, limits.httpBodyValuesMax)) throw tooManyValues();
+    return JSON.parse(text);
   } catch (cause) {
+    if (cause instanceof RunyardError) throw cause;
     throw new RunyardError('invalid_request', 'body: is not valid JSON', { cause });
   }
+}
+
+function tooManyValues(): RunyardError {
+  return new RunyardError('invalid_request', `body: holds more than ${limits.httpBodyValuesMax} values`);
 }
 
 function tooLarge(): HttpError {

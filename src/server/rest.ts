@@ -69,7 +69,12 @@ async function postTool(
 
 const listQuery = z.strictObject({
   status: taskStatus.optional(),
-  limit: z.coerce.number('must be a number').int().min(1).max(100).default(20),
+  limit: z.coerce
+    .number('must be a number')
+    .int('must be a whole number')
+    .min(1, 'must be at least 1')
+    .max(100, 'must be at most 100')
+    .default(20),
   cursor: z.string().min(1).max(1000).optional(),
 });
 

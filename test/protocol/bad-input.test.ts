@@ -197,6 +197,7 @@ test.each(['get_task_logs', 'cancel_task'])('%s of a task that never was says so
 test.each([
   ['no JSON', '{', 400, /^body: is not valid JSON/],
   ['a list', '[]', 400, /^input: expected object/],
+  ['millions of values', `[${'[],'.repeat(2_000_000)}1]`, 400, /^body: holds more than/],
   ['more than 16 MiB', `{"code":"${'x'.repeat(17 * MiB)}"}`, 413, /^body: is larger than 16 MiB/],
 ])('a body that is %s is refused', async (_, body, status, detail) => {
   expect(await overRest('execute_code', body)).toMatchObject({

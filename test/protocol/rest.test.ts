@@ -89,7 +89,8 @@ describe('answers are what the document says', () => {
 
   test('of a query that is wrong', async () => {
     for (const [query, detail] of [
-      ['limit=many', /^limit: /],
+      ['limit=many', /^limit: must be a number/],
+      ['limit=101', /^limit: must be at most 100/],
       ['status=lost', /^status: /],
       ['page=2', /^page: unknown parameter/],
     ] as const) {
