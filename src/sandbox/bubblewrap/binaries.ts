@@ -6,6 +6,7 @@ import { basename, dirname } from 'node:path';
 import { arch, getuid } from 'node:process';
 import { pipeline } from 'node:stream/promises';
 import { RunyardError } from '../../contracts/errors.ts';
+import { makeFolder } from '../../lib/make-folder.ts';
 import { closedFolderOf } from './work-folder.ts';
 
 /**
@@ -60,7 +61,7 @@ async function copyOnce(real: string, stats: Stats, bin: string): Promise<string
   const copy = `${bin}/${folder}/${basename(real)}`;
   if (folder !== undefined && (await stat(copy).catch(() => undefined))?.size === stats.size) return copy;
   for (const path of [bin, `${bin}/origins`]) {
-    await mkdir(path, { recursive: true });
+    makeFolder(path, 0o711);
     await chmod(path, 0o711);
   }
   const made = await copyByContent(real, stats, bin);

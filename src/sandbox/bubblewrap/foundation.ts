@@ -5,7 +5,7 @@ import { bwrapMissing } from './messages.ts';
 import { type SharedFiles, sharedFiles } from './shared-files.ts';
 import { createSlots, type Slots } from './slots.ts';
 import { createWatch, type Watch } from './watch.ts';
-import { openWorkFolder } from './work-folder.ts';
+import { openWorkFolder, refuseWorkFolder } from './work-folder.ts';
 
 /** What all walls of this process stand on; laid once, at the first need. */
 export interface Foundation {
@@ -22,7 +22,8 @@ export async function layFoundation(workDir: string, slotsToKeep: number): Promi
   const bwrap = findBwrap();
   if (bwrap === undefined) throw bwrapMissing();
   const folder = await openWorkFolder(workDir);
-  const [shared, cgroups] = await Promise.all([sharedFiles(folder), findCgroups()]);
+  const laying = sharedFiles(folder).catch((error) => refuseWorkFolder(folder, error));
+  const [shared, cgroups] = await Promise.all([laying, findCgroups()]);
   return {
     bwrap,
     workDir: folder,

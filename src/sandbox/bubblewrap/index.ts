@@ -7,6 +7,7 @@ import { pack } from './pack.ts';
 import { createPool } from './pool.ts';
 import { reclaimAbandoned } from './reclaim.ts';
 import { createWall } from './wall.ts';
+import { refuseIfUnwritable } from './work-folder.ts';
 
 export interface BubblewrapOptions {
   /** Holds the slots' folders. As root every other user must be able to get through to it. */
@@ -53,12 +54,13 @@ export function createBubblewrap(options: BubblewrapOptions): Sandbox {
     },
     enter: async ({ door, signal }) => {
       signal.throwIfAborted();
+      const ground = await untilAborted(foundation(), signal);
+      refuseIfUnwritable(ground.workDir);
       const taking = door ? erectWithDoor() : pool.take();
       const ready = await untilAborted(taking, signal).catch(async (reason) => {
         await taking.then(discard, () => undefined);
         throw reason;
       });
-      const ground = await foundation();
       return createWall(ready, {
         watch: ground.watch,
         pack: ({ slot }, collect) => pack(slot, ground, collect),

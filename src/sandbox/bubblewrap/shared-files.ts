@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, lstat, mkdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, lstat, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
 import { arch } from 'node:process';
 import { RunyardError } from '../../contracts/errors.ts';
 import { wallPaths } from '../../contracts/sandbox.ts';
+import { makeFolder } from '../../lib/make-folder.ts';
 import { initText } from './init.ts';
 import { seccompProgram } from './seccomp/program.ts';
 
@@ -54,16 +55,16 @@ function architecture(): 'x64' | 'arm64' {
 /** Written aside and renamed into place, so that a second runner never sees half of it. */
 async function makeWhole(folder: string, contents: Record<string, string | Buffer>): Promise<void> {
   const aside = `${folder}.${randomUUID()}`;
-  for (const path of ['', '/etc', ...etcMountPoints]) {
-    await mkdir(aside + path, { recursive: true });
-    await chmod(aside + path, 0o755);
-  }
-  for (const [path, content] of Object.entries(contents)) {
-    await writeFile(`${aside}/${path}`, content);
-    await chmod(`${aside}/${path}`, 0o444);
-  }
-  await chmod(`${aside}/..`, 0o755);
   try {
+    for (const path of ['', '/etc', ...etcMountPoints]) {
+      makeFolder(aside + path, 0o755);
+      await chmod(aside + path, 0o755);
+    }
+    for (const [path, content] of Object.entries(contents)) {
+      await writeFile(`${aside}/${path}`, content);
+      await chmod(`${aside}/${path}`, 0o444);
+    }
+    await chmod(`${aside}/..`, 0o755);
     await rename(aside, folder);
   } catch (error) {
     await rm(aside, { recursive: true, force: true });
