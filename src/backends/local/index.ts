@@ -1,4 +1,5 @@
 import type { Backend } from '../../contracts/backend.ts';
+import { RunyardError } from '../../contracts/errors.ts';
 import { handleOf, inspectProcess } from './process-handle.ts';
 import { type RunnerProcess, type RunnerProcessOptions, startRunner } from './runner-process.ts';
 
@@ -12,7 +13,8 @@ export function createLocalBackend(options: RunnerProcessOptions): LocalBackend 
   let runner: RunnerProcess | undefined;
 
   const livingRunner = (): RunnerProcess => {
-    if (runner?.alive !== true) runner = startRunner(options);
+    // What was killed is dead for the kernel before its parent hears of it.
+    if (runner?.alive !== true || handleOf(runner.pid) === undefined) runner = startRunner(options);
     return runner;
   };
 
@@ -22,7 +24,11 @@ export function createLocalBackend(options: RunnerProcessOptions): LocalBackend 
     async launch(task) {
       const chosen = livingRunner();
       await chosen.send({ task: task.id });
-      return handleOf(chosen.pid);
+      const handle = handleOf(chosen.pid);
+      if (handle === undefined) {
+        throw new RunyardError('backend_error', `The runner ended at its start; ${options.logFile} says why.`);
+      }
+      return handle;
     },
     inspect: async (handle) => inspectProcess(handle),
     /** Another server's runner finds the object by itself. */

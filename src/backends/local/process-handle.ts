@@ -13,11 +13,10 @@ const processHandle = z.strictObject({
   startTime: z.string(),
 });
 
-export function handleOf(pid: number): Handle {
+/** Undefined where the process has ended. */
+export function handleOf(pid: number): Handle | undefined {
   const identity = processIdentity(pid);
-  if (identity === undefined)
-    throw new RunyardError('backend_error', 'The runner ended as soon as it was started; its log says why.');
-  return { ...identity };
+  return identity === undefined ? undefined : { ...identity };
 }
 
 /** Another boot is `unknown`: what happened to the process then can never be learnt. */
