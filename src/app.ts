@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import type { Config } from './config.ts';
 import type { IssueTracker } from './contracts/github.ts';
 import { executable, findProgram } from './lib/find-program.ts';
 import type { Logger } from './lib/logger.ts';
+import { makeFolder } from './lib/make-folder.ts';
 import { once } from './lib/once.ts';
 import { SettingsError } from './lib/settings.ts';
 import { createLocalSeal } from './seal/local.ts';
@@ -68,7 +69,7 @@ export function createApp(config: Config, log: Logger): App {
 
 function makeHome(home: string): void {
   try {
-    mkdirSync(home, { recursive: true, mode: 0o700 });
+    makeFolder(home, 0o700);
   } catch (cause) {
     throw new SettingsError(`--home (RUNYARD_HOME): the folder ${home} cannot be made.`, { cause });
   }

@@ -1,8 +1,9 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { RunyardError } from '../contracts/errors.ts';
 import type { Seal } from '../contracts/seal.ts';
+import { makeFolder } from '../lib/make-folder.ts';
 
 export interface LocalSealOptions {
   /** 32 random bytes, made with mode 0600 where the file is not there; outside the store. */
@@ -70,7 +71,7 @@ function notOurs(context: string, cause?: unknown): RunyardError {
 function readOrMakeKey(keyFile: string): Buffer {
   const known = readKey(keyFile);
   if (known !== undefined) return known;
-  mkdirSync(dirname(keyFile), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(keyFile), 0o700);
   const draft = `${keyFile}.${process.pid}.${randomBytes(4).toString('hex')}`;
   writeFileSync(draft, randomBytes(keyBytes), { mode: 0o600, flush: true });
   try {

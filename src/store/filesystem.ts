@@ -3,7 +3,6 @@ import {
   existsSync,
   fstatSync,
   linkSync,
-  mkdirSync,
   openSync,
   readSync,
   renameSync,
@@ -14,6 +13,7 @@ import { open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { ByteRange, Created, ListOptions, Store } from '../contracts/store.ts';
+import { makeFolder } from '../lib/make-folder.ts';
 import { asUnwritable, hasCode, isAbsent, orUnwritable, unreadable } from './failures.ts';
 import { keysBelow } from './listing.ts';
 import { folderOfPrefix, pathOfKey } from './paths.ts';
@@ -54,7 +54,7 @@ export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
   };
 
   const makeFolder = (folder: string) => {
-    mkdirSync(dirname(folder), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(folder), 0o700);
     const spare = spares.folder();
     try {
       renameSync(spare, folder);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statSync, unlinkSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../lib/make-folder.ts';
 
 /** An empty file, open for writing, under a name of its own. */
 export interface SpareFile {
@@ -25,7 +26,7 @@ const foldersAhead = 4;
 const staleAfterMs = 24 * 3_600_000;
 
 export function createSpares(dir: string): Spares {
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  makeFolder(dir, 0o700);
   removeStale(dir);
   const files: SpareFile[] = [];
   const folders: string[] = [];

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { RunyardError } from '../../contracts/errors.ts';
 import { type RunnerCall, type RunnerHint, runnerHint } from '../../contracts/runner-channel.ts';
 import type { Logger } from '../../lib/logger.ts';
+import { makeFolder } from '../../lib/make-folder.ts';
 
 export interface RunnerProcessOptions {
   /** The runner's program, `dist/runner/main.js`. */
@@ -38,7 +39,7 @@ const smallProcess = ['--max-semi-space-size=1', '--no-opt'];
  * must not keep this process alive.
  */
 export function startRunner(options: RunnerProcessOptions): RunnerProcess {
-  mkdirSync(dirname(options.logFile), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(options.logFile), 0o700);
   const logFd = openSync(options.logFile, 'a', 0o600);
   const child = spawn(process.execPath, [...smallProcess, options.program], {
     cwd: '/',
