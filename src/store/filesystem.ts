@@ -48,12 +48,12 @@ export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error;
     }
-    makeFolder(folder);
+    placeFolder(folder);
     madeFolders.add(folder);
     return link(spare.path, path);
   };
 
-  const makeFolder = (folder: string) => {
+  const placeFolder = (folder: string) => {
     makeFolder(dirname(folder), 0o700);
     const spare = spares.folder();
     try {

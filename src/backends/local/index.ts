@@ -18,6 +18,11 @@ export function createLocalBackend(options: RunnerProcessOptions): LocalBackend 
     return runner;
   };
 
+  const handOver = async (chosen: RunnerProcess, task: TaskRecord) => {
+    await chosen.send({ task: task.id });
+    return handleOf(chosen.pid);
+  };
+
   return {
     id: 'local',
     warm: () => void livingRunner(),
