@@ -18,11 +18,6 @@ export function createLocalBackend(options: RunnerProcessOptions): LocalBackend 
     return runner;
   };
 
-  const handOver = async (chosen: RunnerProcess, task: TaskRecord) => {
-    await chosen.send({ task: task.id });
-    return handleOf(chosen.pid);
-  };
-
   return {
     id: 'local',
     warm: () => void livingRunner(),
@@ -38,7 +33,12 @@ export function createLocalBackend(options: RunnerProcessOptions): LocalBackend 
     inspect: async (handle) => inspectProcess(handle),
     /** Another server's runner finds the object by itself. */
     async cancel(handle, task) {
-      if (runner?.alive === true && handle.pid === runner.pid) await runner.send({ task });
+      const asked = runner;
+      if (asked?.alive !== true || handle.pid !== asked.pid) return;
+      await asked.send({ task }).catch((error: unknown) => {
+        // Killed a moment ago: there is nobody left to wake.
+        if (handleOf(asked.pid) !== undefined) throw error;
+      });
     },
     async close() {
       runner?.release();
