@@ -1,21 +1,22 @@
-import { open } from 'node:fs/promises';
+import { closeSync, openSync, readSync } from 'node:fs';
 
 const pieceBytes = 4096;
 
 /**
- * A file below `/proc` as text. Those do not tell their size, and `readFile` takes 64 KiB of memory for each: a look at
- * every process of a machine would cost more memory than all of the runner.
+ * A file below `/proc` as text. Read at once: it is the kernel's memory, and the thread pool costs more than the work.
+ * Those files do not tell their size, and `readFileSync` takes 64 KiB of memory for each.
  */
-export async function readProc(path: string): Promise<string> {
-  const file = await open(path);
+export function readProc(path: string): string {
+  const fd = openSync(path, 'r');
   try {
     const pieces: Buffer[] = [];
     for (;;) {
-      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(pieceBytes));
+      const piece = Buffer.allocUnsafe(pieceBytes);
+      const bytesRead = readSync(fd, piece);
       if (bytesRead === 0) return Buffer.concat(pieces).toString('utf8');
-      pieces.push(buffer.subarray(0, bytesRead));
+      pieces.push(piece.subarray(0, bytesRead));
     }
   } finally {
-    await file.close();
+    closeSync(fd);
   }
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statSync, unlinkSync } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
+import { closeSync, mkdirSync, open, openSync, readdirSync, rmSync, statSync, unlinkSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { makeFolder } from '../lib/make-folder.ts';
 
 /** An empty file, open for writing, under a name of its own. */
@@ -17,6 +18,8 @@ export interface Spares {
   folder(): string;
   close(): void;
 }
+
+const openFile = promisify(open);
 
 /** About the creates of two calls. */
 const filesAhead = 20;
@@ -42,9 +45,7 @@ export function createSpares(dir: string): Spares {
         await mkdir(path, { mode: 0o700 });
         folders.push(path);
       } else {
-        const handle = await open(path, 'wx', 0o600);
-        await handle.close();
-        files.push({ path, fd: openSync(path, 'r+') });
+        files.push({ path, fd: await openFile(path, 'wx', 0o600) });
       }
     }
     if (closed) discard();

@@ -9,12 +9,14 @@ export interface Cgroup {
   /** Moves a process, and whatever it will start, into the group. Takes some 10 ms, in the thread pool. */
   enter(pid: number): Promise<void>;
   limit(limits: WallLimits): Promise<void>;
+  /** For the next wall, while nobody is inside: these limits, and counters that begin anew. */
+  renew(limits: WallLimits): Promise<void>;
   readonly holds: Readonly<Record<Controller, boolean>>;
   /** Processes that the kernel killed because memory ran out. */
   memoryKills(): number;
   /** Times that a process could not be started because there were too many. */
   processRefusals(): number;
-  /** Once nobody is inside. */
+  /** Once nobody is inside and no wall will be. */
   remove(): Promise<void>;
 }
 
@@ -25,22 +27,38 @@ export async function makeCgroup({ version, parents }: CgroupTree, name: string)
   const folders = [...new Set(Object.values(parents))].map((parent) => `${parent}/${name}`);
   for (const folder of folders) await mkdir(folder).catch((error) => makeAnew(folder, error));
   const files = version === 1 ? filesOfOne : filesOfTwo;
+  const state: { held: WallLimits | undefined; kills: number; refusals: number } = {
+    held: undefined,
+    kills: 0,
+    refusals: 0,
+  };
+  const allKills = () => (has('memory') ? counter(`${folderOf('memory')}/${files.memoryEvents}`, 'oom_kill') : 0);
+  const allRefusals = () => (has('pids') ? counter(`${folderOf('pids')}/pids.events`, 'max') : 0);
+  const limit = async (limits: WallLimits) => {
+    if (state.held === limits) return;
+    state.held = undefined;
+    for (const { controller, file, value, optional } of files.limits(limits)) {
+      if (!has(controller)) continue;
+      await writeFile(`${folderOf(controller)}/${file}`, value).catch((error) => {
+        if (optional !== true) throw error;
+      });
+    }
+    state.held = limits;
+  };
   return {
     // One after the other: the second move costs nothing within the grace period of the first, and one thread is held.
     enter: async (pid) => {
       for (const folder of folders) await writeFile(`${folder}/cgroup.procs`, String(pid));
     },
-    limit: async (limits) => {
-      for (const { controller, file, value, optional } of files.limits(limits)) {
-        if (!has(controller)) continue;
-        await writeFile(`${folderOf(controller)}/${file}`, value).catch((error) => {
-          if (optional !== true) throw error;
-        });
-      }
+    limit,
+    renew: async (limits) => {
+      await limit(limits);
+      state.kills = allKills();
+      state.refusals = allRefusals();
     },
     holds: { memory: has('memory'), pids: has('pids'), cpu: has('cpu') },
-    memoryKills: () => (has('memory') ? counter(`${folderOf('memory')}/${files.memoryEvents}`, 'oom_kill') : 0),
-    processRefusals: () => (has('pids') ? counter(`${folderOf('pids')}/pids.events`, 'max') : 0),
+    memoryKills: () => allKills() - state.kills,
+    processRefusals: () => allRefusals() - state.refusals,
     remove: async () => {
       for (const folder of folders) await removeGroup(folder);
     },
@@ -62,6 +80,8 @@ const cpuPeriodUs = 100_000;
 const filesOfOne = {
   memoryEvents: 'memory.oom_control',
   limits: ({ memoryBytes, processes, cpus }: WallLimits): LimitFile[] => [
+    // The second limit is never below the first, also while both change.
+    { controller: 'memory', file: 'memory.memsw.limit_in_bytes', value: '-1', optional: true },
     { controller: 'memory', file: 'memory.limit_in_bytes', value: String(memoryBytes) },
     { controller: 'memory', file: 'memory.memsw.limit_in_bytes', value: String(memoryBytes), optional: true },
     { controller: 'pids', file: 'pids.max', value: String(processes + ownProcesses) },

@@ -1,4 +1,4 @@
-import { readdir, readlink } from 'node:fs/promises';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RunyardError } from '../../contracts/errors.ts';
 import { readProc } from '../../lib/read-proc.ts';
@@ -11,11 +11,7 @@ const namespaces = ['user', 'pid', 'net', 'ipc', 'uts', 'mnt', 'cgroup'];
  * filter, no capability, no descriptor beside those it was given. Throws `sandbox_unavailable` with what is amiss.
  */
 export async function checkWall(pid: number, keptDescriptors: readonly number[]): Promise<void> {
-  const flaws = [
-    ...(await sharedNamespaces(pid)),
-    ...(await flawsOfStatus(pid)),
-    ...(await strayDescriptors(pid, keptDescriptors)),
-  ];
+  const flaws = [...sharedNamespaces(pid), ...flawsOfStatus(pid), ...(await strayDescriptors(pid, keptDescriptors))];
   if (flaws.length > 0) {
     throw new RunyardError(
       'sandbox_unavailable',
@@ -24,19 +20,14 @@ export async function checkWall(pid: number, keptDescriptors: readonly number[])
   }
 }
 
-async function sharedNamespaces(pid: number): Promise<string[]> {
-  const flaws = namespaces.map(async (name) => {
-    const [inside, outside] = await Promise.all([
-      readlink(`/proc/${pid}/ns/${name}`),
-      readlink(`/proc/self/ns/${name}`),
-    ]);
-    return inside === outside ? [`the ${name} namespace is the host's own`] : [];
-  });
-  return (await Promise.all(flaws)).flat();
+function sharedNamespaces(pid: number): string[] {
+  return namespaces
+    .filter((name) => readlinkSync(`/proc/${pid}/ns/${name}`) === readlinkSync(`/proc/self/ns/${name}`))
+    .map((name) => `the ${name} namespace is the host's own`);
 }
 
-async function flawsOfStatus(pid: number): Promise<string[]> {
-  const status = await readProc(`/proc/${pid}/status`);
+function flawsOfStatus(pid: number): string[] {
+  const status = readProc(`/proc/${pid}/status`);
   const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1] ?? '';
   const uids = field('Uid').split(/\s+/).map(Number);
   return [
@@ -52,26 +43,30 @@ const secondLookAfterMs = 20;
 
 /** Descriptors that programs inside would have, beside the named ones: the runner inherited them and did not close them. */
 async function strayDescriptors(pid: number, kept: readonly number[]): Promise<string[]> {
-  const first = await handedOn(pid, kept);
+  const first = handedOn(pid, kept);
   if (first.length === 0) return [];
   // While init's shell redirects, it holds copies that are handed on until its next call: those are gone at a second look.
   await delay(secondLookAfterMs);
-  const second = await handedOn(pid, kept);
+  const second = handedOn(pid, kept);
   return second
     .filter((descriptor) => first.includes(descriptor))
     .map((descriptor) => `descriptor ${descriptor} of the runner is open in it`);
 }
 
-async function handedOn(pid: number, kept: readonly number[]): Promise<number[]> {
-  const open = (await readdir(`/proc/${pid}/fd`)).map(Number).filter((descriptor) => !kept.includes(descriptor));
-  const flags = await Promise.all(open.map((descriptor) => flagsOf(pid, descriptor)));
-  return open.filter((_, index) => flags[index] !== undefined && (flags[index] & closeOnExec) === 0);
+function handedOn(pid: number, kept: readonly number[]): number[] {
+  return readdirSync(`/proc/${pid}/fd`)
+    .map(Number)
+    .filter((descriptor) => !kept.includes(descriptor))
+    .filter((descriptor) => {
+      const flags = flagsOf(pid, descriptor);
+      return flags !== undefined && (flags & closeOnExec) === 0;
+    });
 }
 
 /** Undefined where it was closed meanwhile. */
-async function flagsOf(pid: number, descriptor: number): Promise<number | undefined> {
+function flagsOf(pid: number, descriptor: number): number | undefined {
   try {
-    const info = await readProc(`/proc/${pid}/fdinfo/${descriptor}`);
+    const info = readProc(`/proc/${pid}/fdinfo/${descriptor}`);
     return Number.parseInt(/^flags:\s*(\d+)$/m.exec(info)?.[1] ?? '0', 8);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;

@@ -2,14 +2,12 @@ import { asRunyardError, RunyardError } from '../../contracts/errors.ts';
 import { limits, sizes } from '../../contracts/limits.ts';
 import { type WallLimits, wallPaths } from '../../contracts/sandbox.ts';
 import { buildWall, type StandingWall } from './build.ts';
-import { type Cgroup, makeCgroup } from './cgroup.ts';
 import type { Foundation } from './foundation.ts';
 import { givenTo, type Slot } from './slot.ts';
 
 /** A wall with its place and its limits, ready for a program. Used once. */
 export interface ReadyWall {
   readonly slot: Slot;
-  readonly cgroup: Cgroup;
   readonly standing: StandingWall;
 }
 
@@ -28,19 +26,17 @@ export interface ErectOptions {
 
 /** Takes a slot and builds a checked wall in it. Throws `sandbox_unavailable`, and then leaves nothing behind. */
 export async function erect(foundation: Foundation, { binaries, door }: ErectOptions): Promise<ReadyWall> {
-  const { shared, slots, cgroups } = foundation;
+  const { shared, slots } = foundation;
   const slot = await slots.take().catch(refuse);
   const undo = [() => slot.clear(), () => slots.giveBack(slot)];
   try {
     await slot.furnish();
-    const cgroup = await makeCgroup(cgroups, slot.identity.name);
-    undo.unshift(() => cgroup.remove());
-    await cgroup.limit(usualLimits);
+    await slot.cgroup.renew(usualLimits);
     const standing = await buildWall(slot, {
       bwrap: foundation.bwrap,
       seccomp: shared.seccomp,
       door,
-      beforeBuilding: cgroup.enter,
+      beforeBuilding: slot.cgroup.enter,
       mounts: {
         ...shared,
         init: door ? shared.initWithDoor : shared.init,
@@ -48,7 +44,7 @@ export async function erect(foundation: Foundation, { binaries, door }: ErectOpt
         workspace: { from: slot.workspace, writable: true },
       },
     });
-    return { slot, cgroup, standing };
+    return { slot, standing };
   } catch (error) {
     for (const step of undo) await step();
     return refuse(error);
@@ -56,14 +52,13 @@ export async function erect(foundation: Foundation, { binaries, door }: ErectOpt
 }
 
 /** Ends everything inside and gives slot and group back. */
-export async function tearDown({ slot, cgroup, standing }: ReadyWall, slots: Foundation['slots']): Promise<void> {
+export async function tearDown({ slot, standing }: ReadyWall, slots: Foundation['slots']): Promise<void> {
   standing.kill();
   standing.door?.close();
   standing.handshake.end();
   await standing.exited;
   standing.stdout.destroy();
   standing.stderr.destroy();
-  await cgroup.remove();
   await slot.clear();
   await slots.giveBack(slot);
 }

@@ -29,7 +29,7 @@ export async function layFoundation(workDir: string, slotsToKeep: number): Promi
     workDir: folder,
     shared,
     cgroups,
-    slots: createSlots(folder, slotsToKeep),
+    slots: createSlots(folder, cgroups, slotsToKeep),
     watch: createWatch(folder),
   };
 }

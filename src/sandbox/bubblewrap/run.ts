@@ -15,7 +15,8 @@ export interface RunOptions {
 
 /** Starts the program and follows it to its end. The observer is heard only after this has returned. */
 export function runWall(ready: ReadyWall, { observer, limits, prepared, watch }: RunOptions): Running {
-  const { standing: wall, cgroup, slot } = ready;
+  const { standing: wall, slot } = ready;
+  const { cgroup } = slot;
   const state: { step: number; startedAtMs: number; killedFor: Cause | undefined; hasStarted: boolean } = {
     step: 0,
     startedAtMs: performance.now(),

@@ -4,6 +4,8 @@ import { chmod, chown, type FileHandle, mkdir, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { RunyardError } from '../../contracts/errors.ts';
 import { programPath, stdinPath } from './arguments.ts';
+import { type Cgroup, makeCgroup } from './cgroup.ts';
+import type { CgroupTree } from './cgroup-tree.ts';
 import { type Identity, identities } from './identity.ts';
 import { type Lease, takeLease } from './lease.ts';
 import { sweep } from './sweep.ts';
@@ -12,6 +14,8 @@ import { wipe } from './wipe.ts';
 /** A place for one wall at a time: an identity that is leased and a folder. Used again and again. */
 export interface Slot {
   readonly identity: Identity;
+  /** Of all its walls, one after the other: making a group costs the kernel more than a small program does. */
+  readonly cgroup: Cgroup;
   readonly folder: string;
   readonly workspace: string;
   /** FIFOs, because a program can open `/dev/stdout` anew only where it is no socket. */
@@ -37,15 +41,20 @@ export interface Slot {
 }
 
 /** Leases the first identity that is free, ends what it left behind and makes its folder anew. */
-export async function takeSlot(workDir: string): Promise<Slot> {
+export async function takeSlot(workDir: string, cgroups: CgroupTree): Promise<Slot> {
   const { identity, lease } = await firstFree();
   try {
     await sweep(identity);
-    return await makeSlot(workDir, identity, lease);
+    return await makeSlot(workDir, identity, { lease, cgroup: await makeCgroup(cgroups, identity.name) });
   } catch (error) {
     await lease.release();
     throw error;
   }
+}
+
+interface Held {
+  readonly lease: Lease;
+  readonly cgroup: Cgroup;
 }
 
 async function firstFree(): Promise<{ identity: Identity; lease: Lease }> {
@@ -62,7 +71,7 @@ async function firstFree(): Promise<{ identity: Identity; lease: Lease }> {
   );
 }
 
-async function makeSlot(workDir: string, identity: Identity, lease: Lease): Promise<Slot> {
+async function makeSlot(workDir: string, identity: Identity, { lease, cgroup }: Held): Promise<Slot> {
   const folder = `${workDir}/${identity.name}`;
   const workspace = `${folder}/workspace`;
   const paths = {
@@ -89,6 +98,7 @@ async function makeSlot(workDir: string, identity: Identity, lease: Lease): Prom
   };
   return {
     identity,
+    cgroup,
     folder,
     workspace,
     ...paths,
@@ -107,6 +117,7 @@ async function makeSlot(workDir: string, identity: Identity, lease: Lease): Prom
     release: async () => {
       await Promise.all([stdinFile.close(), programFile.close()]);
       await wipe(folder);
+      await cgroup.remove();
       await lease.release();
     },
   };

@@ -1,3 +1,4 @@
+import type { CgroupTree } from './cgroup-tree.ts';
 import { type Slot, takeSlot } from './slot.ts';
 
 /** The slots this process holds: those in use and those that wait for their next wall. */
@@ -8,11 +9,11 @@ export interface Slots {
   close(): Promise<void>;
 }
 
-export function createSlots(workDir: string, keep: number): Slots {
+export function createSlots(workDir: string, cgroups: CgroupTree, keep: number): Slots {
   const idle: Slot[] = [];
   const state = { isClosed: false };
   return {
-    take: async () => idle.shift() ?? takeSlot(workDir),
+    take: async () => idle.shift() ?? takeSlot(workDir, cgroups),
     giveBack: async (slot) => {
       if (state.isClosed || idle.length >= keep) await slot.release();
       else idle.push(slot);

@@ -1,12 +1,13 @@
 import { readdir } from 'node:fs/promises';
 import { kill } from 'node:process';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { RunyardError } from '../../contracts/errors.ts';
 import { readProc } from '../../lib/read-proc.ts';
 import { wallCommand } from './arguments.ts';
 import type { Identity } from './identity.ts';
 
 const sweepTimeoutMs = 5_000;
+const looksPerTurn = 16;
 
 /**
  * Ends whatever an earlier holder of the identity left alive. Only who holds its lease may call this, and only while
@@ -40,26 +41,29 @@ export function killIfThere(pid: number): void {
 async function leftoversOf(identity: Identity): Promise<number[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
   const found: number[] = [];
-  // One after the other: it is done ahead of need, and beside calls that are not.
-  for (const pid of pids) if (await belongsTo(identity, pid)) found.push(pid);
+  for (const [index, pid] of pids.entries()) {
+    if (belongsTo(identity, pid)) found.push(pid);
+    // Done ahead of need, and beside calls that are not.
+    if (index % looksPerTurn === 0) await turnOfTheLoop();
+  }
   return found;
 }
 
 /** As root by the uid, which is the wall's alone. As an ordinary user by the name in the argument list. */
-async function belongsTo({ name, switchTo }: Identity, pid: number): Promise<boolean> {
+function belongsTo({ name, switchTo }: Identity, pid: number): boolean {
   if (switchTo === undefined) {
-    const argv = (await readIfThere(`/proc/${pid}/cmdline`)).split('\0').slice(0, -1);
+    const argv = readIfThere(`/proc/${pid}/cmdline`).split('\0').slice(0, -1);
     return argv.slice(-wallCommand(name).length).join('\0') === wallCommand(name).join('\0');
   }
-  const status = await readIfThere(`/proc/${pid}/status`);
+  const status = readIfThere(`/proc/${pid}/status`);
   const uids = /^Uid:\s+(.*)$/m.exec(status)?.[1]?.split(/\s+/).map(Number) ?? [];
   const isZombie = /^State:\s+[ZX]/m.test(status);
   return !isZombie && uids.includes(switchTo.uid);
 }
 
-async function readIfThere(path: string): Promise<string> {
+function readIfThere(path: string): string {
   try {
-    return await readProc(path);
+    return readProc(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // ENOENT, ESRCH: it ended meanwhile. EACCES, EPERM: another user's.

@@ -55,7 +55,7 @@ const openFiles = 4096;
 const reservedBytes = 640 * 1024 ** 2;
 
 function startProgram(ready: ReadyWall, program: Program, observer: Observer, watch: Watch): Running {
-  const { holds } = ready.cgroup;
+  const { holds } = ready.slot.cgroup;
   const { memoryBytes, processes, workspaceBytes } = program.limits;
   const script = programScript(program, {
     openFiles,
@@ -67,11 +67,11 @@ function startProgram(ready: ReadyWall, program: Program, observer: Observer, wa
 }
 
 /** What must lie in its place before `go`. */
-async function prepare({ slot, cgroup }: ReadyWall, program: Program, script: string): Promise<void> {
+async function prepare({ slot }: ReadyWall, program: Program, script: string): Promise<void> {
   const { memoryBytes, cpus, processes } = program.limits;
   const isUsual =
     memoryBytes === usualLimits.memoryBytes && cpus === usualLimits.cpus && processes === usualLimits.processes;
   slot.writeProgram(script);
   slot.writeStdin(program.stdin);
-  if (!isUsual) await cgroup.limit(program.limits);
+  if (!isUsual) await slot.cgroup.limit(program.limits);
 }
