@@ -1,7 +1,7 @@
 import { keys } from '../contracts/keys.ts';
 import type { RunnerHint } from '../contracts/runner-channel.ts';
 import type { Store } from '../contracts/store.ts';
-import type { RunResult, TaskRecord } from '../contracts/task.ts';
+import { type RunResult, runResult, type TaskRecord } from '../contracts/task.ts';
 import type { Logger } from '../lib/logger.ts';
 import { retry } from '../lib/retry.ts';
 
@@ -16,8 +16,9 @@ export async function reportResult(
   { log, tell }: { readonly log: Logger; readonly tell: (hint: RunnerHint) => void },
 ): Promise<void> {
   const key = keys.result(task.id, result.run);
+  const text = JSON.stringify(readable(result, log));
   const write = async () => {
-    await store.create(key, JSON.stringify(result));
+    await store.create(key, text);
     tell({ task: task.id, run: result.run, news: 'ended' });
     await store.persist(key);
   };
@@ -28,4 +29,23 @@ export async function reportResult(
     onFailure: (error) =>
       log.warn({ task: task.id, run: result.run, error }, 'the result could not be stored; trying again'),
   });
+}
+
+/** A result that its own schema refuses could never be read again. What made it is a fault of ours, and is told as one. */
+function readable(result: RunResult, log: Logger): RunResult {
+  const { success, error } = runResult.safeParse(result);
+  if (success) return result;
+  log.error({ run: result.run, error }, 'a result does not fit its schema');
+  const told = 'The run ended, but its result could not be written down.';
+  const { run, startedAt, durationMs, sandbox } = result;
+  return {
+    ...{ run, startedAt, durationMs, sandbox },
+    status: 'failed',
+    exitCode: null,
+    error: { code: 'backend_error', message: told },
+    stdout: '',
+    stderr: '',
+    truncated: true,
+    artifacts: [],
+  };
 }
