@@ -38,7 +38,7 @@ const buildTimeoutMs = 10_000;
 
 /** Builds a wall in the slot, up to the point where only the program is missing. Throws `sandbox_unavailable`. */
 export async function buildWall(slot: Slot, blueprint: Blueprint): Promise<StandingWall> {
-  const bwrap = await spawnBwrap(slot, blueprint);
+  const bwrap = spawnBwrap(slot, blueprint);
   const { child, stdout, stderr } = bwrap;
   if (child.pid === undefined) throw await notStarted(bwrap);
   // A bwrap that was killed itself proves nothing: what is inside dies on its own, a little later.

@@ -1,4 +1,4 @@
-import { chmod, lstat, readdir } from 'node:fs/promises';
+import { chmodSync, lstatSync, opendirSync } from 'node:fs';
 import { RunyardError } from '../../contracts/errors.ts';
 import type { Collected, CollectOptions } from '../../contracts/sandbox.ts';
 import { untilAborted } from '../../lib/until-aborted.ts';
@@ -22,8 +22,8 @@ export async function pack(slot: Slot, foundation: Foundation, options: CollectO
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(packTimeoutMs)]);
   signal.throwIfAborted();
   // The program may have shut its workspace against its own user, who the second wall runs as.
-  await chmod(slot.workspace, 0o700);
-  if (options.select === undefined && (await isOutputEmpty(slot))) return { files: 0, skipped: 0 };
+  chmodSync(slot.workspace, 0o700);
+  if (options.select === undefined && isOutputEmpty(slot)) return { files: 0, skipped: 0 };
   const wall = await buildPackingWall(slot, foundation, options.select === undefined ? 'output' : 'workspace');
   signal.addEventListener('abort', wall.kill);
   try {
@@ -35,15 +35,23 @@ export async function pack(slot: Slot, foundation: Foundation, options: CollectO
 }
 
 /** Looked at from outside: nobody is left who could change it meanwhile. */
-async function isOutputEmpty({ workspace }: Slot): Promise<boolean> {
+function isOutputEmpty({ workspace }: Slot): boolean {
   try {
-    const stats = await lstat(`${workspace}/output`);
-    return !stats.isDirectory() || (await readdir(`${workspace}/output`)).length === 0;
+    return !lstatSync(`${workspace}/output`).isDirectory() || isEmpty(`${workspace}/output`);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // Gone, or shut by the program against its own user.
     if (code === 'ENOENT' || code === 'EACCES') return true;
     throw error;
+  }
+}
+
+function isEmpty(folder: string): boolean {
+  const entries = opendirSync(folder);
+  try {
+    return entries.readSync() === null;
+  } finally {
+    entries.closeSync();
   }
 }
 

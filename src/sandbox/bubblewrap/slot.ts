@@ -93,8 +93,17 @@ async function makeSlot(workDir: string, identity: Identity, { lease, cgroup }: 
     await chown(folder, 0, identity.switchTo.gid);
     await chmod(folder, 0o710);
   }
+  const written = new Set<FileHandle>();
+  const forgetFile = async (file: FileHandle) => {
+    if (written.delete(file)) await file.truncate();
+  };
   const forget = async () => {
-    await Promise.all([stdinFile.truncate(), programFile.truncate()]);
+    await Promise.all([forgetFile(stdinFile), forgetFile(programFile)]);
+  };
+  const writeTo = (file: FileHandle, bytes: Uint8Array) => {
+    if (bytes.length === 0) return;
+    written.add(file);
+    writeWhole(file, bytes);
   };
   return {
     identity,
@@ -102,9 +111,9 @@ async function makeSlot(workDir: string, identity: Identity, { lease, cgroup }: 
     folder,
     workspace,
     ...paths,
-    writeProgram: (text) => writeWhole(programFile, Buffer.from(text)),
-    writeStdin: (bytes) => writeWhole(stdinFile, bytes),
-    forgetProgram: () => programFile.truncate(),
+    writeProgram: (text) => writeTo(programFile, Buffer.from(text)),
+    writeStdin: (bytes) => writeTo(stdinFile, bytes),
+    forgetProgram: () => forgetFile(programFile),
     forget,
     clear: async () => {
       await Promise.all([wipe(workspace), forget()]);

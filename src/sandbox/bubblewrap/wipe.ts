@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { opendirSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
@@ -12,9 +13,35 @@ const env = { PATH: '/usr/bin:/bin' };
  */
 export async function wipe(path: string): Promise<void> {
   try {
-    await rm(path, { recursive: true, force: true });
+    if (isSmall(path)) rmSync(path, { recursive: true, force: true });
+    else await rm(path, { recursive: true, force: true });
   } catch {
     await run('chmod', ['-R', 'u+rwx', '--', path], { env }).catch(() => undefined);
     await run('rm', ['-rf', '--one-file-system', '--', path], { env });
+  }
+}
+
+/** Entries that are deleted at once; the way through the thread pool costs more than they do. */
+const smallEntries = 12;
+
+/** Whether there is next to nothing below the folder. Links are not followed; what cannot be read is not small. */
+function isSmall(path: string): boolean {
+  let left = smallEntries;
+  const fits = (folder: string): boolean => {
+    const entries = opendirSync(folder);
+    try {
+      for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
+        left -= 1;
+        if (left < 0 || (entry.isDirectory() && !fits(`${folder}/${entry.name}`))) return false;
+      }
+      return true;
+    } finally {
+      entries.closeSync();
+    }
+  };
+  try {
+    return fits(path);
+  } catch {
+    return false;
   }
 }
