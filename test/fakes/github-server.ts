@@ -50,13 +50,20 @@ export async function startGithubServer(script: readonly Scripted[], port = 0): 
   };
 }
 
-/** A port on loopback that refuses connections now. */
+/**
+ * A port on loopback that refuses connections now. Below those that the kernel gives away by itself: another test that
+ * asks for any port is not given this one.
+ */
 export async function unusedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const port = portOf(server.address());
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
+    });
+    await new Promise((resolve) => server.close(resolve));
+    if (free) return port;
+  }
 }
 
 /** The answer of GitHub to a created issue, cut to what matters. */
