@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import { claudeScene, type Scene, scenes } from './demo/scenes.ts';
-import { type DemoYard, openYard } from './demo/yard.ts';
+import { type DemoYard, openYard, serveArguments } from './demo/yard.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -54,7 +54,7 @@ function conclude(failures: number, totalMs: number): number {
   if (failures === 0) print(styled('green', `  Everything was as said, in ${duration(totalMs)}.`));
   else
     print(styled('red', `  ${failures} of the scenes were not as said. "npx runyard doctor" tells what is missing.`));
-  print(styled('dim', '  Next: claude mcp add runyard -- npx runyard serve'));
+  print(styled('dim', `  Next: claude mcp add runyard -- ${[process.execPath, ...serveArguments].join(' ')}`));
   print('');
   return failures === 0 ? 0 : 1;
 }

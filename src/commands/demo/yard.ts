@@ -26,16 +26,20 @@ export interface DemoYard {
   close(): Promise<void>;
 }
 
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+
+/** What follows `node` on the command line of a server of this checkout. */
+export const serveArguments = [fileURLToPath(new URL(`../../main.${extension}`, import.meta.url)), 'serve'];
+
 export async function openYard(): Promise<DemoYard> {
   const folder = mkdtempSync(join(tmpdir(), 'runyard-demo-'));
   // Programs run under users of their own, who must reach their workspaces.
   chmodSync(folder, 0o711);
   const bait = await listen();
   const client = new Client({ name: 'runyard-demo', version: '1' }, { versionNegotiation: { mode: 'auto' } });
-  const main = fileURLToPath(new URL(`../../main.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url));
   const env = { ...inherited(), RUNYARD_HOME: join(folder, 'home'), RUNYARD_WORK: join(folder, 'work') };
   await client.connect(
-    new StdioClientTransport({ command: process.execPath, args: [main, 'serve'], env, stderr: 'inherit' }),
+    new StdioClientTransport({ command: process.execPath, args: serveArguments, env, stderr: 'inherit' }),
   );
   return {
     folder,
