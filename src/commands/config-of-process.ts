@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { type Config, readConfig } from '../config.ts';
+import { hasCode } from '../lib/has-code.ts';
 
 /** The configuration as this process was given it. Throws SettingsError with one sentence for the operator. */
 export function configOfProcess(flags: readonly string[]): Config {
@@ -17,7 +18,7 @@ function readFile(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

@@ -98,9 +98,6 @@ export type Claim = z.infer<typeof claim>;
 /** `launches/{k}`: who tried to launch. */
 export const launch = z.object({ at: z.iso.datetime(), by: z.string() });
 
-/** `cancel`: who asked, when. */
-export const cancelNote = z.object({ by: z.string(), at: z.iso.datetime() });
-
 export const runError = z.object({
   code: z.enum(errorCodes),
   /** The language's own name of it, such as `ZeroDivisionError`. */

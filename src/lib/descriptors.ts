@@ -1,4 +1,5 @@
 import { closeSync, readdirSync, readFileSync } from 'node:fs';
+import { hasCode } from './has-code.ts';
 
 const closeOnExec = 0o2000000;
 
@@ -16,7 +17,7 @@ function openDescriptors(): number[] {
   try {
     return readdirSync('/proc/self/fd').map(Number);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (hasCode(error, 'ENOENT')) return [];
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { hasCode } from './has-code.ts';
 
 /**
  * Makes the folder and those above it that are missing, with this mode (less the umask). Tells whether it was missing.
@@ -11,7 +12,7 @@ export function makeFolder(path: string, mode: number): boolean {
   try {
     return make(path, mode);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || above === path) throw error;
+    if (!hasCode(error, 'ENOENT') || above === path) throw error;
   }
   makeFolder(above, mode);
   return make(path, mode);
@@ -22,7 +23,7 @@ function make(path: string, mode: number): boolean {
     mkdirSync(path, { mode });
     return true;
   } catch (error) {
-    const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST' && statSync(path).isDirectory();
+    const isThere = hasCode(error, 'EEXIST') && statSync(path).isDirectory();
     if (isThere) return false;
     throw error;
   }

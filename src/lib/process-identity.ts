@@ -1,4 +1,5 @@
 import { readFileSync, readlinkSync } from 'node:fs';
+import { hasCode } from './has-code.ts';
 
 /** What makes a pid mean one process for good, on Linux. */
 export interface ProcessIdentity {
@@ -28,8 +29,7 @@ function readStat(pid: number): { state: string; startTime: string } | undefined
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return { state: fields[0]!, startTime: fields[19]! };
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH'))
-      return undefined;
+    if (hasCode(error, 'ENOENT') || hasCode(error, 'ESRCH')) return undefined;
     throw error;
   }
 }

@@ -3,6 +3,7 @@ import { linkSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { RunyardError } from '../contracts/errors.ts';
 import type { Seal } from '../contracts/seal.ts';
+import { hasCode } from '../lib/has-code.ts';
 import { makeFolder } from '../lib/make-folder.ts';
 
 export interface LocalSealOptions {
@@ -77,7 +78,7 @@ function readOrMakeKey(keyFile: string): Buffer {
   try {
     linkSync(draft, keyFile);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    if (!hasCode(error, 'EEXIST')) throw error;
   } finally {
     unlinkSync(draft);
   }
@@ -89,7 +90,7 @@ function readKey(keyFile: string): Buffer | undefined {
     const key = readFileSync(keyFile);
     if (key.length === keyBytes) return key;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw new RunyardError('backend_error', `The sealing key ${keyFile} cannot be read.`, { cause: error });
   }
   throw new RunyardError('backend_error', `The sealing key ${keyFile} is not ${keyBytes} bytes long.`, {

@@ -2,6 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { Caller } from '../contracts/caller.ts';
 import { errorCatalogue, RunyardError } from '../contracts/errors.ts';
+import { hasCode } from '../lib/has-code.ts';
 import { SettingsError } from '../lib/settings.ts';
 import { isLoopback } from './loopback.ts';
 
@@ -94,6 +95,6 @@ function removeOwn(tokenFile: string, token: string): void {
   try {
     if (readFileSync(tokenFile, 'utf8') === token) rmSync(tokenFile);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    if (!hasCode(error, 'ENOENT')) throw error;
   }
 }

@@ -1,10 +1,7 @@
 import { RunyardError } from '../contracts/errors.ts';
+import { hasCode } from '../lib/has-code.ts';
 
 /** What a file system refuses, in our words. */
-
-export function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
-}
 
 /** ENOTDIR and ENAMETOOLONG: no object can be there. */
 export function isAbsent(error: unknown): boolean {

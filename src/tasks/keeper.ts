@@ -1,7 +1,6 @@
-import { z } from 'zod';
-import { taskCreatedAtMs, taskId } from '../contracts/ids.ts';
+import { taskCreatedAtMs } from '../contracts/ids.ts';
 import { keys, taskIdOfKey } from '../contracts/keys.ts';
-import { readJson, readRecord } from './objects.ts';
+import { readKeyRecord, readRecord } from './objects.ts';
 import { type Recovering, removeTask, sweep } from './recover.ts';
 
 /** What a server does besides answering calls: brings tasks to their truth, and forgets those that are too old. */
@@ -49,8 +48,6 @@ export function startKeeper(context: Recovering): Keeper {
   };
 }
 
-const keyRecord = z.looseObject({ task: taskId });
-
 /** Removes every ended task past its retention, and the idempotency keys that name one. Exported for its test. */
 export async function purge(context: Recovering): Promise<void> {
   const { store, retentionMs } = context;
@@ -63,7 +60,7 @@ export async function purge(context: Recovering): Promise<void> {
     else await removeTask(context, record);
   }
   for (const key of await store.list(keys.allIdempotency)) {
-    const known = await readJson(store, key, keyRecord);
+    const known = await readKeyRecord(store, key);
     if (known !== undefined && tooOld(known.task)) await store.remove(key);
   }
 }

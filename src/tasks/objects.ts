@@ -1,6 +1,6 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { RunyardError } from '../contracts/errors.ts';
-import type { TaskId } from '../contracts/ids.ts';
+import { type TaskId, taskId } from '../contracts/ids.ts';
 import { keys } from '../contracts/keys.ts';
 import type { Store } from '../contracts/store.ts';
 import { claim, handle, type RunResult, runResult, type TaskRecord, taskRecord } from '../contracts/task.ts';
@@ -15,6 +15,13 @@ export async function readJson<T>(store: Store, key: string, schema: z.ZodType<T
   } catch (cause) {
     throw new RunyardError('backend_error', `The object ${key} in the store is not what Runyard wrote.`, { cause });
   }
+}
+
+const keyRecord = z.object({ task: taskId, mac: z.string() });
+
+/** Which task lies under an idempotency key, and the HMAC of its request. */
+export function readKeyRecord(store: Store, key: string) {
+  return readJson(store, key, keyRecord);
 }
 
 export function readRecord(store: Store, id: TaskId): Promise<TaskRecord | undefined> {

@@ -1,9 +1,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
 import type { Caller } from '../contracts/caller.ts';
 import { asRunyardError, RunyardError } from '../contracts/errors.ts';
-import { newTaskId, type TaskId, taskCreatedAtMs, taskId } from '../contracts/ids.ts';
+import { newTaskId, type TaskId, taskCreatedAtMs } from '../contracts/ids.ts';
 import { keys, taskIdOfKey } from '../contracts/keys.ts';
 import { limits } from '../contracts/limits.ts';
 import type { Seal } from '../contracts/seal.ts';
@@ -12,7 +11,7 @@ import type { TaskRecord } from '../contracts/task.ts';
 import type { NewTask } from '../contracts/task-service.ts';
 import { canonicalJson } from '../lib/canonical-json.ts';
 import { giveUpLaunching, type Launching, launchTask } from './launch.ts';
-import { readJson, readRecord } from './objects.ts';
+import { readKeyRecord, readRecord } from './objects.ts';
 import { finishWhereEnded } from './settle.ts';
 
 /**
@@ -40,8 +39,6 @@ export async function submitTask(context: Submitting, task: NewTask, caller: Cal
   return id;
 }
 
-const keyRecord = z.object({ task: taskId, mac: z.string() });
-
 /** The id under the caller's idempotency key, or a new one. `exists`: the task was acknowledged before. */
 async function identify(context: Submitting, task: NewTask, caller: Caller): Promise<{ id: TaskId; exists: boolean }> {
   if (task.idempotencyKey === undefined) return { id: newTaskId(), exists: false };
@@ -53,7 +50,7 @@ async function identify(context: Submitting, task: NewTask, caller: Caller): Pro
   const mine = { task: newTaskId(), mac: mac.toString('hex') };
   if ((await store.create(key, JSON.stringify(mine))) === 'created') return { id: mine.task, exists: false };
 
-  const known = await readJson(store, key, keyRecord);
+  const known = await readKeyRecord(store, key);
   const ageMs = known === undefined ? Number.POSITIVE_INFINITY : Date.now() - taskCreatedAtMs(known.task);
   const acknowledged =
     known !== undefined && ageMs < retentionMs && (await readRecord(store, known.task)) !== undefined;

@@ -7,6 +7,7 @@ import type { RunnerHint } from '../contracts/runner-channel.ts';
 import type { Seal } from '../contracts/seal.ts';
 import type { Store } from '../contracts/store.ts';
 import type { RunResult, TaskRecord } from '../contracts/task.ts';
+import { hasEnded } from '../contracts/task-output.ts';
 import type { TaskService, TaskView, WaitOptions } from '../contracts/task-service.ts';
 import type { Logger } from '../lib/logger.ts';
 import { nextSeqOf, readEventsPage } from './events-page.ts';
@@ -86,8 +87,6 @@ export function createTaskService(options: TaskServiceOptions): TaskService {
       watch.close();
     }
   };
-
-  const hasEnded = (view: TaskView) => view.status !== 'queued' && view.status !== 'running';
 
   const waitForEnd = (record: TaskRecord, wait: WaitOptions) => watchUntil(record, ['ended'], wait, hasEnded);
 

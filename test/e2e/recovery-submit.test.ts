@@ -147,3 +147,26 @@ test('a task that has ended counts no more, also where nobody has looked at its 
   expect(await yard.store.read(keys.pending(caller.owner, id))).toBeDefined();
   await ended(next, await next.tasks.submit(codeTask({ code: '1' }), caller), caller);
 });
+
+test('tasks past their retention are forgotten with everything that names them; younger ones stay', async () => {
+  const caller = { owner: 'key:outlived' };
+  const monthAgo = Date.now() - 31 * 24 * 3_600_000;
+  const old = `task_${v7({ msecs: monthAgo })}`;
+  const record = {
+    ...{ id: old, kind: 'code', owner: caller.owner, backend: 'local', runs: 1, size: 'small', timeoutSeconds: 60 },
+    createdAt: new Date(monthAgo).toISOString(),
+  };
+  await yard.store.create(keys.taskOf(caller.owner, old), '');
+  await yard.store.create(keys.record(old), JSON.stringify(record));
+  await yard.store.create(keys.result(old, 0), 'whatever it was');
+  await yard.store.create(keys.idempotency(caller.owner, 'old'), JSON.stringify({ task: old, mac: '00' }));
+  const young = await next.tasks.submit(codeTask({ code: 'print(1)' }, { idempotencyKey: 'young' }), caller);
+  await ended(next, young, caller);
+
+  await next.purge();
+  expect(await yard.store.list(keys.task(old))).toEqual([]);
+  expect(await yard.store.read(keys.idempotency(caller.owner, 'old'))).toBeUndefined();
+  expect(await yard.store.list(keys.tasksOf(caller.owner))).toEqual([keys.taskOf(caller.owner, young)]);
+  expect(await yard.store.read(keys.idempotency(caller.owner, 'young'))).toBeDefined();
+  expect((await next.tasks.look(young, caller)).status).toBe('succeeded');
+});

@@ -10,6 +10,7 @@ import { createLogger } from '../../src/lib/logger.ts';
 import { createLocalSeal } from '../../src/seal/local.ts';
 import { createFilesystemStore } from '../../src/store/filesystem.ts';
 import { createHints } from '../../src/tasks/hints.ts';
+import { purge } from '../../src/tasks/keeper.ts';
 import { type Recovering, sweep } from '../../src/tasks/recover.ts';
 import { createTaskService } from '../../src/tasks/task-service.ts';
 
@@ -27,6 +28,8 @@ export interface YardServer {
   readonly tasks: TaskService;
   readonly backend: LocalBackend;
   sweep(): Promise<void>;
+  /** Forgets what is past its retention. */
+  purge(): Promise<void>;
   /** As after SIGKILL: the channel to its runner breaks. */
   die(): Promise<void>;
 }
@@ -71,6 +74,7 @@ export function createYard(): Yard {
         tasks: createTaskService(context),
         backend,
         sweep: () => sweep(context),
+        purge: () => purge(context),
         die: () => backend.close(),
       };
       servers.push(server);

@@ -1,6 +1,7 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RunyardError } from '../../contracts/errors.ts';
+import { hasCode } from '../../lib/has-code.ts';
 import { readProc } from '../../lib/read-proc.ts';
 
 /** bubblewrap has no time namespace. */
@@ -69,7 +70,7 @@ function flagsOf(pid: number, descriptor: number): number | undefined {
     const info = readProc(`/proc/${pid}/fdinfo/${descriptor}`);
     return Number.parseInt(/^flags:\s*(\d+)$/m.exec(info)?.[1] ?? '0', 8);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

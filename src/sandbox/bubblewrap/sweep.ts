@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { kill } from 'node:process';
 import { setTimeout as delay, setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { RunyardError } from '../../contracts/errors.ts';
+import { hasCode } from '../../lib/has-code.ts';
 import { readProc } from '../../lib/read-proc.ts';
 import { wallCommand } from './arguments.ts';
 import type { Identity } from './identity.ts';
@@ -34,7 +35,7 @@ export function killIfThere(pid: number): void {
   try {
     kill(pid, 'SIGKILL');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    if (!hasCode(error, 'ESRCH')) throw error;
   }
 }
 
