@@ -1,14 +1,29 @@
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
+import { type ApiKey, readApiKeys } from './config/api-keys.ts';
+import { cloudPlace, cloudSettings, requireCloudPlace } from './config/cloud.ts';
+import { readSecretDeclarations } from './config/secrets.ts';
+import type { ConfigSources } from './config/sources.ts';
+import type { CloudPlace } from './contracts/cloud.ts';
+import type { SecretDeclaration } from './contracts/secrets.ts';
 import type { ModelEndpoint } from './contracts/task.ts';
-import { defineSettings, SettingsError, type SettingsSources } from './lib/settings.ts';
+import { defineSettings, SettingsError } from './lib/settings.ts';
+
+export type { ApiKey } from './config/api-keys.ts';
+export type { ConfigSources } from './config/sources.ts';
 
 /** Everything an operator can say, checked and complete. */
 export interface Config {
   readonly home: string;
   readonly work: string;
-  readonly backend: 'local';
-  readonly sandbox: 'auto' | 'bubblewrap';
+  readonly backend: 'local' | 'cloud-run';
+  readonly sandbox: 'auto' | 'bubblewrap' | 'container' | 'cloud-run-launcher';
+  /** Of the `container` wall; that of the package's version where undefined. */
+  readonly image: string | undefined;
+  /** Where the installation in the cloud lies; always there for the backend `cloud-run`. */
+  readonly cloud: CloudPlace | undefined;
+  /** What callers may reference, and for what. */
+  readonly secrets: readonly SecretDeclaration[];
   readonly claudePath: string | undefined;
   /** Where to serve HTTP; stdio where undefined. */
   readonly http: HostPort | undefined;
@@ -29,18 +44,6 @@ export interface HostPort {
   readonly port: number;
 }
 
-export interface ApiKey {
-  readonly id: string;
-  readonly key: string;
-}
-
-export interface ConfigSources extends SettingsSources {
-  readonly userHome: string;
-  readonly isRoot: boolean;
-  /** The text of a file; undefined where there is none. Throws where it cannot be read. */
-  readonly readFile: (path: string) => string | undefined;
-}
-
 const absolutePath = z.string().refine((path) => isAbsolute(path), 'must be an absolute path');
 
 const list = z.string().transform((text) =>
@@ -54,8 +57,14 @@ const schema = z
   .object({
     home: absolutePath,
     work: absolutePath,
-    backend: z.literal('local', 'must be "local": this version has no other'),
-    sandbox: z.enum(['auto', 'bubblewrap'], 'must be "auto" or "bubblewrap": this version has no other'),
+    backend: z.enum(['local', 'cloud-run'], 'must be "local" or "cloud-run"'),
+    sandbox: z.enum(
+      ['auto', 'bubblewrap', 'container', 'cloud-run-launcher'],
+      'must be "auto", "bubblewrap", "container" or "cloud-run-launcher"',
+    ),
+    image: z.string(),
+    secrets: z.string(),
+    ...cloudSettings,
     claude_path: absolutePath,
     http: z.string().transform(parseHostPort),
     api_keys: z.string(),
@@ -73,11 +82,7 @@ const schema = z
   .partial();
 
 /** Promised by the documentation, not there yet: said plainly, never ignored. */
-const later = new Set([
-  ...['image', 'secrets', 'allowed_domains', 'input_roots', 'callback_allow', 'git_allow', 'max_budget_usd'],
-  ...['project', 'region', 'job', 'bucket', 'kms_key'],
-  ...['run', 'storage', 'kms', 'secret_manager', 'sts'].map((service) => `${service}_endpoint`),
-]);
+const later = new Set([...['allowed_domains', 'input_roots', 'callback_allow', 'git_allow', 'max_budget_usd']]);
 
 const settings = defineSettings({ prefix: 'RUNYARD', schema, later });
 
@@ -91,10 +96,13 @@ export function readConfig(sources: ConfigSources): Config {
     work: values.work ?? (sources.isRoot ? '/var/lib/runyard' : join(home, 'work')),
     backend: values.backend ?? 'local',
     sandbox: values.sandbox ?? 'auto',
+    image: values.image,
+    cloud: (values.backend === 'cloud-run' ? requireCloudPlace : cloudPlace)(values, sources.env),
+    secrets: readSecretDeclarations(values.secrets, settings.describe('secrets'), sources),
     claudePath: values.claude_path,
     http: values.http,
     auth: values.auth ?? 'auto',
-    apiKeys: readApiKeys(values.api_keys, sources),
+    apiKeys: readApiKeys(values.api_keys, settings.describe('api_keys'), sources),
     githubRepos: values.github_repos,
     retentionDays: values.retention_days ?? 30,
     pricesFile: values.prices,
@@ -116,40 +124,6 @@ function readText(path: string, readFile: ConfigSources['readFile']): string | u
   } catch (cause) {
     throw new SettingsError(`${path} cannot be read.`, { cause });
   }
-}
-
-const keyLengthMin = 16;
-
-/** Pairs separated by commas, or one a line in a file. Their text is a secret and never repeated. */
-function readApiKeys(setting: string | undefined, { flags, readFile }: ConfigSources): ApiKey[] {
-  if (setting === undefined) return [];
-  const said = settings.describe('api_keys');
-  if (!setting.startsWith('@') && flags.some((flag) => flag.startsWith('--api-keys'))) {
-    throw new SettingsError(`${said} as a flag takes @FILE only: everybody here can read a command line.`);
-  }
-  const entries = (setting.startsWith('@') ? readKeyFile(setting.slice(1), readFile).split('\n') : setting.split(','))
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== '' && !entry.startsWith('#'));
-  if (entries.length === 0) throw new SettingsError(`${said} holds no key.`);
-  const keys = entries.map((entry, index) => parseKey(entry, `${said}: entry ${index + 1}`));
-  if (new Set(keys.map(({ key }) => key)).size < keys.length) throw new SettingsError(`${said}: one key stands twice.`);
-  return keys;
-}
-
-function readKeyFile(path: string, readFile: ConfigSources['readFile']): string {
-  const text = readFile(path);
-  if (text === undefined)
-    throw new SettingsError(`${settings.describe('api_keys')} names ${path}, which is not there.`);
-  return text;
-}
-
-function parseKey(entry: string, said: string): ApiKey {
-  const [, id, key] = /^([A-Za-z0-9._@-]{1,64}):(\S+)$/.exec(entry) ?? [];
-  if (id === undefined || key === undefined) {
-    throw new SettingsError(`${said} is not "id:key", with an id of letters, digits and ._@-.`);
-  }
-  if (key.length < keyLengthMin) throw new SettingsError(`${said} has a key shorter than ${keyLengthMin} characters.`);
-  return { id, key };
 }
 
 function parseHostPort(text: string, context: z.core.$RefinementCtx): HostPort {

@@ -1,0 +1,55 @@
+import { type SecretDeclaration, type SecretUse, secretUses } from '../contracts/secrets.ts';
+import { SettingsError } from '../lib/settings.ts';
+import { readEntries } from './entries.ts';
+import type { ConfigSources } from './sources.ts';
+
+/**
+ * `REFERENCE USE@HOST[:PORT]… | env [for=OWNER]`, separated by commas or one a line in a file. Nothing here is a
+ * secret: references name them.
+ */
+export function readSecretDeclarations(
+  setting: string | undefined,
+  said: string,
+  sources: ConfigSources,
+): SecretDeclaration[] {
+  if (setting === undefined) return [];
+  const declarations = readEntries(setting, said, sources).map((entry) => parseEntry(entry, said));
+  const references = new Set(declarations.map(({ reference, owner }) => `${reference} ${owner ?? ''}`));
+  if (references.size < declarations.length) throw new SettingsError(`${said}: one reference is declared twice.`);
+  return declarations;
+}
+
+/** Credentials of the server itself; no task may ever be given them. */
+const neverReferable = ['ANTHROPIC_API_KEY', 'CLAUDE_CODE_OAUTH_TOKEN', 'GOOGLE_APPLICATION_CREDENTIALS'];
+
+function parseEntry(entry: string, said: string): SecretDeclaration {
+  const [reference = '', ...words] = entry.split(/\s+/);
+  if (!/^(env:[A-Za-z_]\w*|secret-manager:[A-Za-z0-9_-]{1,255})$/.test(reference)) {
+    throw new SettingsError(`${said}: "${reference}" is not env:NAME or secret-manager:NAME.`);
+  }
+  const name = reference.slice(reference.indexOf(':') + 1);
+  if (reference.startsWith('env:') && (neverReferable.includes(name) || name.startsWith('RUNYARD_'))) {
+    throw new SettingsError(`${said}: ${reference} is the server's own and can never be given to a task.`);
+  }
+  const owners = words.filter((word) => word.startsWith('for='));
+  const uses = words.filter((word) => !word.startsWith('for='));
+  if (owners.length > 1 || owners[0] === 'for=') throw new SettingsError(`${said}: ${reference} has no single owner.`);
+  if (uses.length === 0) {
+    throw new SettingsError(`${said}: ${reference} says no use, such as env or git@github.com.`);
+  }
+  const owner = owners[0]?.slice('for='.length);
+  return { reference, uses: uses.map((word) => parseUse(word, reference, said)), ...(owner ? { owner } : {}) };
+}
+
+function parseUse(word: string, reference: string, said: string): SecretDeclaration['uses'][number] {
+  if (word === 'env') return { use: 'env' };
+  const [, use, host, port] = /^(\w+)@([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(?::(\d{1,5}))?$/.exec(word) ?? [];
+  if (use === undefined || host === undefined || use === 'env' || !isUse(use)) {
+    throw new SettingsError(`${said}: "${word}" of ${reference} is not env, git@HOST, webhook@HOST or mcp@HOST.`);
+  }
+  return { use, host: host.toLowerCase(), ...(port === undefined ? {} : { port: Number(port) }) };
+}
+
+function isUse(word: string): word is SecretUse {
+  return (secretUses as readonly string[]).includes(word);
+}
