@@ -189,6 +189,13 @@ export class RunyardError extends Error {
   }
 }
 
+/** A credential that was given for a time is no longer taken: whoever gave it must give another. */
+export class AccessExpired extends RunyardError {
+  constructor(message: string, options: RunyardErrorOptions = {}) {
+    super('backend_error', message, options);
+  }
+}
+
 /** The same error where it is one of the catalogue, else a backend_error that carries it as its cause. */
 export function asRunyardError(error: unknown): RunyardError {
   if (error instanceof RunyardError) return error;
