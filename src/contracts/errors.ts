@@ -165,6 +165,8 @@ export interface RunyardErrorOptions {
   /** What to do next, where it is better than the catalogue's own words. */
   readonly hint?: string;
   readonly cause?: unknown;
+  /** Where this failure differs from the others of its code: what an operator must mend first does not pass. */
+  readonly retryable?: boolean;
   /** Seconds after which the same call may succeed. */
   readonly retryAfterSeconds?: number;
 }
@@ -183,7 +185,7 @@ export class RunyardError extends Error {
     super(message ?? entry.message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.hint = options.hint ?? entry.hint;
-    this.retryable = entry.retryable;
+    this.retryable = options.retryable ?? entry.retryable;
     this.httpStatus = entry.httpStatus;
     this.retryAfterSeconds = options.retryAfterSeconds;
   }
