@@ -44,16 +44,16 @@ export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
     else for await (const chunk of data) writeAll(spare.fd, chunk);
   };
 
-  const publish = (spare: SpareFile, key: string): Created => {
+  const publish = (source: string, key: string): Created => {
     const { folder, path } = pathOfKey(dir, key);
     try {
-      return link(spare.path, path);
+      return link(source, path);
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error;
     }
     placeFolder(folder);
     madeFolders.add(folder);
-    return link(spare.path, path);
+    return link(source, path);
   };
 
   const placeFolder = (folder: string) => {
@@ -72,9 +72,11 @@ export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
     async create(key, data) {
       let spare: SpareFile | undefined;
       try {
+        // A mark without content: its name alone counts, and an inode costs more than a name.
+        if (data === '') return publish(spares.emptyFile(), key);
         spare = spares.file();
         await fill(spare, data);
-        return publish(spare, key);
+        return publish(spare.path, key);
       } catch (error) {
         throw asUnwritable(dir, error);
       } finally {

@@ -16,6 +16,8 @@ export interface Spares {
   file(): SpareFile;
   /** The path of an empty folder, to be renamed into place. */
   folder(): string;
+  /** The path of an empty file that any number of keys may be linked to: it has nothing to tell them apart. */
+  emptyFile(): string;
   close(): void;
 }
 
@@ -28,11 +30,15 @@ const foldersAhead = 4;
 /** What a killed process left is younger than this while another one may still use it. */
 const staleAfterMs = 24 * 3_600_000;
 
+/** Fewer than any file system takes of one file (ext4: 65,000), and renewed long before it counts as stale. */
+const empty = { linksMax: 30_000, renewAfterMs: staleAfterMs / 2 };
+
 export function createSpares(dir: string): Spares {
   makeFolder(dir, 0o700);
   removeStale(dir);
   const files: SpareFile[] = [];
   const folders: string[] = [];
+  let shared: { path: string; links: number; madeAtMs: number } | undefined;
   let refilling = false;
   let closed = false;
 
@@ -70,6 +76,8 @@ export function createSpares(dir: string): Spares {
       unlinkSync(path);
     }
     for (const path of folders.splice(0)) rmSync(path, { recursive: true });
+    if (shared !== undefined) rmSync(shared.path, { force: true });
+    shared = undefined;
   };
 
   return {
@@ -87,6 +95,16 @@ export function createSpares(dir: string): Spares {
       const path = newPath();
       mkdirSync(path, { mode: 0o700 });
       return path;
+    },
+    emptyFile() {
+      if (shared === undefined || shared.links >= empty.linksMax || Date.now() - shared.madeAtMs > empty.renewAfterMs) {
+        if (shared !== undefined) rmSync(shared.path, { force: true });
+        const path = newPath();
+        closeSync(openSync(path, 'wx', 0o600));
+        shared = { path, links: 0, madeAtMs: Date.now() };
+      }
+      shared.links += 1;
+      return shared.path;
     },
     close() {
       closed = true;
