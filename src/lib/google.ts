@@ -32,6 +32,31 @@ export function statusOfFailure(error: unknown): number | undefined {
   return httpOfGrpc[String(field(error, 'code'))];
 }
 
+/** Google's own name of a refusal, such as `SERVICE_DISABLED`; undefined where it gave none. */
+export function reasonOfFailure(error: unknown): string | undefined {
+  const reason = typeof error === 'object' && error !== null ? field(error, 'reason') : undefined;
+  return typeof reason === 'string' ? reason : undefined;
+}
+
+/** Whole seconds after which Google asks to be asked again; undefined where it did not say. */
+export function retryDelayOf(error: unknown): number | undefined {
+  const details = typeof error === 'object' && error !== null ? field(error, 'statusDetails') : undefined;
+  if (!Array.isArray(details)) return undefined;
+  const delays = details.map((detail) => Number((detail as RetryDetail | null)?.retryDelay?.seconds));
+  return delays.find((seconds) => Number.isInteger(seconds) && seconds >= 0);
+}
+
+interface RetryDetail {
+  readonly retryDelay?: { readonly seconds?: unknown };
+}
+
+/** Whether there is no credential to begin with, or the one there has been revoked. */
+export function isMissingCredential(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const gone = /could not load the default credentials|invalid_grant|invalid_rapt|reauth related error/i;
+  return gone.test(error.message) || isMissingCredential(error.cause);
+}
+
 function field(error: object, name: string): unknown {
   return name in error ? (error as Record<string, unknown>)[name] : undefined;
 }
