@@ -75,8 +75,12 @@ const httpOfGrpc: Readonly<Record<string, number>> = {
   16: 401,
 };
 
+/** A failure of which whoever throws it knows that the next try may succeed. */
+export class TransientError extends Error {}
+
 /** Whether the same request may succeed a moment later: a lost connection, a busy or failing service. */
 export function mayPass(error: unknown): boolean {
+  if (error instanceof TransientError) return true;
   const status = statusOfFailure(error);
   return status === undefined ? isLostConnection(error) : status === 408 || status === 429 || status >= 500;
 }
@@ -88,6 +92,7 @@ function isLostConnection(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false;
   const code = field(error, 'code') ?? field(error, 'type');
   if (typeof code === 'string' && networkCodes.test(code)) return true;
+  if (field(error, 'name') === 'TimeoutError') return true;
   if (/socket hang up|premature close|fetch failed/i.test(String(field(error, 'message')))) return true;
   return 'cause' in error && isLostConnection(error.cause);
 }
