@@ -3,6 +3,7 @@ import { join, normalize } from 'node:path';
 import type { SourceFile } from './source-files.ts';
 
 const ground = ['contracts', 'lib'];
+const walls = ['sandbox/bubblewrap', 'sandbox/container', 'sandbox/cloud-run-launcher'];
 const adapters = [
   'backends/local',
   'backends/cloud-run',
@@ -12,9 +13,8 @@ const adapters = [
   'webhook',
   'github',
   'sandbox',
-  'sandbox/bubblewrap',
-  'sandbox/container',
-  'sandbox/cloud-run-launcher',
+  'sandbox/shared',
+  ...walls,
   'gateway',
 ];
 const below = ['config.ts', 'config', ...ground, ...adapters];
@@ -34,8 +34,9 @@ export const floors: Readonly<Record<string, readonly string[]>> = {
   tasks: ground,
   runner: ground,
   ...Object.fromEntries(adapters.map((adapter) => [adapter, ground])),
-  // `detect.ts` chooses among the walls; they know neither it nor each other.
-  sandbox: [...ground, 'sandbox/bubblewrap', 'sandbox/container', 'sandbox/cloud-run-launcher'],
+  // `detect.ts` chooses among the walls; they know neither it nor each other, only what they have in common.
+  sandbox: [...ground, ...walls],
+  ...Object.fromEntries(walls.map((wall) => [wall, [...ground, 'sandbox/shared']])),
   'config.ts': ['config', ...ground],
   config: ground,
   contracts: [],

@@ -7,7 +7,7 @@ import { arch, getuid } from 'node:process';
 import { pipeline } from 'node:stream/promises';
 import { RunyardError } from '../../contracts/errors.ts';
 import { makeFolder } from '../../lib/make-folder.ts';
-import { closedFolderOf } from './work-folder.ts';
+import { closedFolderOf } from '../shared/work-folder.ts';
 
 /**
  * Where a program of the host can be bound from: its real path, or as root, where another user cannot get at that, a

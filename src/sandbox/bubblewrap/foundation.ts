@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
+import { createWatch, type Watch } from '../shared/watch.ts';
+import { openWorkFolder, refuseWorkFolder } from '../shared/work-folder.ts';
 import type { CgroupTree } from './cgroup-tree.ts';
 import { findCgroups } from './find-cgroups.ts';
 import { bwrapMissing } from './messages.ts';
 import { type SharedFiles, sharedFiles } from './shared-files.ts';
 import { createSlots, type Slots } from './slots.ts';
-import { createWatch, type Watch } from './watch.ts';
-import { openWorkFolder, refuseWorkFolder } from './work-folder.ts';
 
 /** What all walls of this process stand on; laid once, at the first need. */
 export interface Foundation {

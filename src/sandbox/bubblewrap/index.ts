@@ -1,13 +1,13 @@
 import type { Sandbox } from '../../contracts/sandbox.ts';
 import { untilAborted } from '../../lib/until-aborted.ts';
+import { createPool } from '../shared/pool.ts';
+import { refuseIfUnwritable } from '../shared/work-folder.ts';
 import { bindablePath } from './binaries.ts';
 import { erect, type ReadyWall, tearDown } from './erect.ts';
 import { layFoundation } from './foundation.ts';
 import { pack } from './pack.ts';
-import { createPool } from './pool.ts';
 import { reclaimAbandoned } from './reclaim.ts';
 import { createWall } from './wall.ts';
-import { refuseIfUnwritable } from './work-folder.ts';
 
 export interface BubblewrapOptions {
   /** Holds the slots' folders. As root every other user must be able to get through to it. */

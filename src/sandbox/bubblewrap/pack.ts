@@ -2,13 +2,13 @@ import { chmodSync, lstatSync, opendirSync } from 'node:fs';
 import { RunyardError } from '../../contracts/errors.ts';
 import type { Collected, CollectOptions } from '../../contracts/sandbox.ts';
 import { untilAborted } from '../../lib/until-aborted.ts';
+import { chooseFitting, createListing, type ListedFile, listCommand } from '../shared/listing.ts';
+import { unpack } from '../shared/unpack.ts';
 import { buildWall, type StandingWall } from './build.ts';
 import type { Foundation } from './foundation.ts';
 import { words } from './init.ts';
-import { chooseFitting, createListing, type ListedFile, listCommand } from './listing.ts';
 import { programScript } from './script.ts';
 import { givenTo, type Slot } from './slot.ts';
-import { unpack } from './unpack.ts';
 
 const packTimeoutMs = 120_000;
 const packLimits = { fileBytes: 0, openFiles: 256, dataBytes: 512 * 1024 ** 2, processes: 16 };

@@ -4,13 +4,13 @@ import { getuid } from 'node:process';
 import { promisify } from 'node:util';
 import { asRunyardError } from '../../contracts/errors.ts';
 import type { Finding } from '../../contracts/sandbox.ts';
+import { openWorkFolder } from '../shared/work-folder.ts';
 import { bindablePath } from './binaries.ts';
 import { findCgroups } from './find-cgroups.ts';
 import { findBwrap } from './foundation.ts';
 import { identities } from './identity.ts';
 import { type BubblewrapOptions, createBubblewrap } from './index.ts';
 import { installBubblewrap } from './messages.ts';
-import { openWorkFolder } from './work-folder.ts';
 
 const run = promisify(execFile);
 

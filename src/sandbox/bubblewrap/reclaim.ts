@@ -1,10 +1,10 @@
 import { readdir } from 'node:fs/promises';
+import { wipe } from '../shared/wipe.ts';
 import { type Groups, groupsThatAre, removeGroups } from './abandoned-groups.ts';
 import { trialPrefix } from './find-cgroups.ts';
 import { type Identity, identities } from './identity.ts';
 import { takeLease } from './lease.ts';
 import { sweep } from './sweep.ts';
-import { wipe } from './wipe.ts';
 
 /**
  * Ends and deletes what runners left that were killed: their identities are free, their folders and groups still

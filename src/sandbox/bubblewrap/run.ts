@@ -1,7 +1,8 @@
 import type { KillReason, Observer, Running, WallEnd, WallLimits } from '../../contracts/sandbox.ts';
+import { processesBeside } from '../shared/disk-usage.ts';
+import type { Watch } from '../shared/watch.ts';
 import type { ReadyWall } from './erect.ts';
 import { words } from './init.ts';
-import type { Watch } from './watch.ts';
 
 type Cause = WallEnd['cause'];
 
@@ -68,7 +69,7 @@ export function runWall(ready: ReadyWall, { observer, limits, prepared, watch }:
   const follow = async (): Promise<WallEnd> => {
     const unwatch = watch.add({
       workspace: slot.workspace,
-      pidOfInit: wall.pidOfInit,
+      processes: () => processesBeside(wall.pidOfInit),
       limits,
       onDiskLimit: () => kill('disk_limit'),
       onLook: tellProcessLimit,

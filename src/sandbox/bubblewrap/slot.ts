@@ -3,13 +3,13 @@ import { writeSync } from 'node:fs';
 import { chmod, chown, type FileHandle, mkdir, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { RunyardError } from '../../contracts/errors.ts';
+import { wipe } from '../shared/wipe.ts';
 import { programPath, stdinPath } from './arguments.ts';
 import { type Cgroup, makeCgroup } from './cgroup.ts';
 import type { CgroupTree } from './cgroup-tree.ts';
 import { type Identity, identities } from './identity.ts';
 import { type Lease, takeLease } from './lease.ts';
 import { sweep } from './sweep.ts';
-import { wipe } from './wipe.ts';
 
 /** A place for one wall at a time: an identity that is leased and a folder. Used again and again. */
 export interface Slot {

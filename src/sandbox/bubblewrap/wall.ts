@@ -1,9 +1,9 @@
 import type { Collected, CollectOptions, Observer, Program, Running, Wall } from '../../contracts/sandbox.ts';
+import type { Watch } from '../shared/watch.ts';
 import { type ReadyWall, usualLimits } from './erect.ts';
 import { placeFiles } from './place.ts';
 import { runWall } from './run.ts';
 import { programScript } from './script.ts';
-import type { Watch } from './watch.ts';
 
 export interface WallUses {
   /** Called once the program is dead. */

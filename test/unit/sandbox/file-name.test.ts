@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { nameAsText } from '../../../src/sandbox/bubblewrap/file-name.ts';
+import { nameAsText } from '../../../src/sandbox/shared/file-name.ts';
 
 test.for([
   ['plain-name_1.txt', 'plain-name_1.txt'],

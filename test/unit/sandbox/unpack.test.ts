@@ -3,7 +3,7 @@ import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { pack } from 'tar-stream';
 import { expect, test } from 'vitest';
 import type { CollectedFile } from '../../../src/contracts/sandbox.ts';
-import { unpack } from '../../../src/sandbox/bubblewrap/unpack.ts';
+import { unpack } from '../../../src/sandbox/shared/unpack.ts';
 
 const chunkBytes = 64 * 1024;
 

@@ -28,15 +28,13 @@ function diskUsage(args: readonly string[], signal: AbortSignal): Promise<number
 /** Descriptors looked at in one go; the free space of the disk stands in for what lies beyond. */
 const descriptorsMax = 20_000;
 
-/** Bytes of files without a name that processes of the wall still hold open, on the workspace's disk. */
-export async function bytesDeletedButOpen(pidOfInit: number, folder: string): Promise<number> {
-  const namespace = await linkOf(`/proc/${pidOfInit}/ns/pid`);
+/** Bytes of files without a name that these processes, as the host counts, still hold open on the folder's disk. */
+export async function bytesDeletedButOpen(pids: readonly string[], folder: string): Promise<number> {
   const disk = await stat(folder).catch(() => undefined);
-  if (namespace === undefined || disk === undefined) return 0;
-  const inside = await processesIn(namespace);
+  if (disk === undefined) return 0;
   const sizes = new Map<number, number>();
   const seen = { descriptors: 0 };
-  for (const pid of inside) {
+  for (const pid of pids) {
     for (const descriptor of await namesIn(`/proc/${pid}/fd`)) {
       seen.descriptors += 1;
       if (seen.descriptors > descriptorsMax) return sum(sizes.values());
@@ -49,7 +47,10 @@ export async function bytesDeletedButOpen(pidOfInit: number, folder: string): Pr
   return sum(sizes.values());
 }
 
-async function processesIn(pidNamespace: string): Promise<string[]> {
+/** Every process in the pid namespace of this one; none where it is gone. */
+export async function processesBeside(pid: number): Promise<string[]> {
+  const pidNamespace = await linkOf(`/proc/${pid}/ns/pid`);
+  if (pidNamespace === undefined) return [];
   const pids = (await namesIn('/proc')).filter((name) => /^\d+$/.test(name));
   const namespaces = await Promise.all(pids.map((pid) => linkOf(`/proc/${pid}/ns/pid`)));
   return pids.filter((_, index) => namespaces[index] === pidNamespace);

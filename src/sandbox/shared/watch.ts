@@ -5,7 +5,8 @@ import { bytesBelow, bytesDeletedButOpen, inodesBelow } from './disk-usage.ts';
 /** A wall that runs, and whom to tell. */
 export interface Watched {
   readonly workspace: string;
-  readonly pidOfInit: number;
+  /** All that may hold files of the workspace open, as the host counts. */
+  readonly processes: () => Promise<readonly string[]>;
   readonly limits: Pick<WallLimits, 'workspaceBytes' | 'workspaceInodes'>;
   readonly onDiskLimit: () => void;
   /** Called at every look: for what costs next to nothing. */
@@ -57,7 +58,7 @@ function freeOf({ bavail, bsize, files, ffree }: StatsFs): Figures {
   return { bytes: bavail * bsize, inodes: files === 0 ? Number.POSITIVE_INFINITY : ffree };
 }
 
-function lookAfter({ workspace, pidOfInit, limits, onDiskLimit, onLook }: Watched, atStart: Figures) {
+function lookAfter({ workspace, processes, limits, onDiskLimit, onLook }: Watched, atStart: Figures) {
   const ending = new AbortController();
   const { signal } = ending;
   const tell = () => {
@@ -66,7 +67,7 @@ function lookAfter({ workspace, pidOfInit, limits, onDiskLimit, onLook }: Watche
   const bytes = createGauge(atStart.bytes, limits.workspaceBytes, tell, async () => {
     const named = await bytesBelow(workspace, signal);
     // Whoever is over it by name need not be searched.
-    return named > limits.workspaceBytes ? named : named + (await bytesDeletedButOpen(pidOfInit, workspace));
+    return named > limits.workspaceBytes ? named : named + (await bytesDeletedButOpen(await processes(), workspace));
   });
   const inodes = createGauge(atStart.inodes, limits.workspaceInodes, tell, () => inodesBelow(workspace, signal));
   const look = (free: Figures) => {
