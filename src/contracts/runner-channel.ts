@@ -11,6 +11,6 @@ export type RunnerCall = z.infer<typeof runnerCall>;
 export const runnerHint = z.strictObject({
   task: taskId,
   run: z.int().min(0),
-  news: z.enum(['claimed', 'events', 'ended']),
+  news: z.enum(['events', 'ended']),
 });
 export type RunnerHint = z.infer<typeof runnerHint>;

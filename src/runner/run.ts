@@ -1,4 +1,4 @@
-import { asRunyardError, RunyardError } from '../contracts/errors.ts';
+import { AccessExpired, asRunyardError, RunyardError } from '../contracts/errors.ts';
 import type { Gateway, GatewayOptions } from '../contracts/gateway.ts';
 import { keys } from '../contracts/keys.ts';
 import type { RunnerHint } from '../contracts/runner-channel.ts';
@@ -41,13 +41,12 @@ export async function executeRun(
   run: number,
   stop: AbortController,
 ): Promise<void> {
-  const { store, log, tell } = dependencies;
+  const { store, log } = dependencies;
   const afterwards: (() => Promise<void>)[] = [];
   try {
     const claim = await claimRun(store, task, run, dependencies.handle);
     if (claim === undefined) return;
     const claimOnDisk = persistLater(store, keys.claim(task.id, run));
-    tell({ task: task.id, run, news: 'claimed' });
     const outcome = await outcomeOf(dependencies, task, run, stop, (work) => afterwards.push(work));
     await Promise.all([claimOnDisk(), reportResult(store, task, resultOf(claim, run, outcome), dependencies)]);
   } catch (error) {
@@ -84,6 +83,7 @@ async function outcomeOf(
   run: number,
   stop: AbortController,
   afterwards: RunContext['afterwards'],
+  { spec: givenSpec = () => readSpec(dependencies, task) }: RunOptions,
 ): Promise<RunOutcome> {
   const { store, tell } = dependencies;
   const timer = setTimeout(() => stop.abort('timed_out' satisfies KillReason), task.timeoutSeconds * 1000);
@@ -94,8 +94,8 @@ async function outcomeOf(
     onFlushed: () => tell({ task: task.id, run, news: 'events' }),
   });
   try {
-    if ((await store.read(keys.cancel(task.id))) !== undefined) stop.abort('cancelled' satisfies KillReason);
-    const spec = await readSpec(dependencies, task);
+    if (await isCancelled(store, task)) stop.abort('cancelled' satisfies KillReason);
+    const spec = await givenSpec();
     if (stop.signal.aborted) return withoutProgram(dependencies, stopped(stop.signal.reason as KillReason, task));
     return await execute(spec, {
       task,
@@ -110,14 +110,33 @@ async function outcomeOf(
     });
   } catch (error) {
     if (stop.signal.aborted) return withoutProgram(dependencies, stopped(stop.signal.reason as KillReason, task));
-    dependencies.log.warn({ task: task.id, run, error }, 'the run could not be carried out');
-    const { code, message, hint } = asRunyardError(error);
-    return withoutProgram(dependencies, { status: 'failed', error: { code, message: `${message} ${hint}` } });
+    return failedOutcome(dependencies, task, run, error);
   } finally {
     clearTimeout(timer);
     await events.close().catch((error: unknown) => {
       dependencies.log.warn({ task: task.id, run, error }, 'a part of the log could not be stored');
     });
+  }
+}
+
+function failedOutcome(
+  dependencies: RunDependencies,
+  task: Pick<TaskRecord, 'id'>,
+  run: number,
+  error: unknown,
+): RunOutcome {
+  dependencies.log.warn({ task: task.id, run, error }, 'the run could not be carried out');
+  const { code, message, hint } = asRunyardError(error);
+  return withoutProgram(dependencies, { status: 'failed', error: { code, message: `${message} ${hint}` } });
+}
+
+/** A runner whose token has expired cannot know; whoever cancels wakes it by a signal. */
+async function isCancelled(store: Store, task: TaskRecord): Promise<boolean> {
+  try {
+    return (await store.read(keys.cancel(task.id))) !== undefined;
+  } catch (error) {
+    if (error instanceof AccessExpired) return false;
+    throw error;
   }
 }
 
@@ -127,7 +146,11 @@ async function execute(spec: TaskSpec, context: RunContext): Promise<RunOutcome>
   return runClaude(spec, context);
 }
 
-async function readSpec({ store, seal }: RunDependencies, task: TaskRecord): Promise<TaskSpec> {
+/** Reads and unseals what the run is to do. */
+export async function readSpec(
+  { store, seal }: Pick<RunDependencies, 'store' | 'seal'>,
+  task: TaskRecord,
+): Promise<TaskSpec> {
   const sealed = await store.read(keys.sealed(task.id));
   if (sealed === undefined) throw new RunyardError('backend_error', `The sealed part of ${task.id} is gone.`);
   return taskSpec.parse(JSON.parse((await seal.unseal(sealed, task.id)).toString('utf8')));

@@ -68,6 +68,21 @@ export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
     }
   };
 
+  /** Whoever asks for a path whose sync has not begun waits for the same one. */
+  const due = new Map<string, Promise<void>>();
+
+  const syncSoon = (path: string): Promise<void> => {
+    const known = due.get(path);
+    if (known !== undefined) return known;
+    // Not at once: the caller's next writes would wait for the disk behind it.
+    const synced = setImmediate().then(() => {
+      due.delete(path);
+      return syncToDisk(path);
+    });
+    due.set(path, synced);
+    return synced;
+  };
+
   return {
     async create(key, data) {
       let spare: SpareFile | undefined;
@@ -85,12 +100,10 @@ export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
     },
 
     async persist(key) {
-      // The caller's next writes would wait for the disk behind these.
-      await setImmediate();
       const { folder, path } = pathOfKey(dir, key);
       const isNew = madeFolders.has(folder);
       try {
-        await Promise.all([path, folder, ...(isNew ? [dirname(folder)] : [])].map(syncToDisk));
+        await Promise.all([path, folder, ...(isNew ? [dirname(folder)] : [])].map(syncSoon));
       } catch (error) {
         throw asUnwritable(dir, error);
       }

@@ -1,5 +1,4 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Caller } from '../contracts/caller.ts';
 import { asRunyardError, RunyardError } from '../contracts/errors.ts';
 import { newTaskId, type TaskId, taskCreatedAtMs } from '../contracts/ids.ts';
@@ -139,11 +138,13 @@ async function firstLaunch(context: Submitting, record: TaskRecord): Promise<voi
     await giveUpLaunching(context, record, error);
     throw error;
   });
-  const patience = new AbortController();
-  try {
-    await Promise.race([attempt, delay(firstLaunchAnswerMs, undefined, { signal: patience.signal })]);
-  } finally {
-    patience.abort();
-    attempt.catch(() => undefined);
-  }
+  await doneOrLater(attempt, firstLaunchAnswerMs);
+}
+
+/** Resolves with the work or after the time; what the work throws later is nobody's. A timer alone: aborting costs more. */
+function doneOrLater(work: Promise<void>, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, timeoutMs);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
