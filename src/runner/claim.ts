@@ -9,7 +9,7 @@ import { type Claim, claim as claimSchema, type Handle, type TaskRecord } from '
  */
 export async function claimRun(
   store: Store,
-  task: TaskRecord,
+  task: Pick<TaskRecord, 'id'>,
   run: number,
   handle: Handle,
 ): Promise<Claim | undefined> {

@@ -11,7 +11,7 @@ const reportWithinMs = 10 * 60_000;
 /** Writes the one truth about the end of a run. Where somebody wrote it before, that one holds. */
 export async function reportResult(
   store: Store,
-  task: TaskRecord,
+  task: Pick<TaskRecord, 'id'>,
   result: RunResult,
   { log, tell }: { readonly log: Logger; readonly tell: (hint: RunnerHint) => void },
 ): Promise<void> {

@@ -34,28 +34,64 @@ export interface RunDependencies {
   readonly log: Logger;
 }
 
+export interface RunOptions {
+  /** Gives the spec where somebody has read it already; what it throws becomes the run's result. */
+  readonly spec?: () => Promise<TaskSpec>;
+  /** Asked at the end: false where only a server can know how the run ended. */
+  readonly mayReport?: () => boolean;
+}
+
+/** `taken`: somebody else has claimed the run. `unreported`: it has no result, and a server settles it. */
+export type RunEnd = 'reported' | 'taken' | 'unreported';
+
 /** One run from claim to result. Never rejects: what goes wrong is the run's result, or the server's to settle. */
 export async function executeRun(
   dependencies: RunDependencies,
   task: TaskRecord,
   run: number,
   stop: AbortController,
-): Promise<void> {
-  const { store, log } = dependencies;
+  options: RunOptions = {},
+): Promise<RunEnd> {
   const afterwards: (() => Promise<void>)[] = [];
-  try {
-    const claim = await claimRun(store, task, run, dependencies.handle);
-    if (claim === undefined) return;
-    const claimOnDisk = persistLater(store, keys.claim(task.id, run));
-    const outcome = await outcomeOf(dependencies, task, run, stop, (work) => afterwards.push(work));
-    await Promise.all([claimOnDisk(), reportResult(store, task, resultOf(claim, run, outcome), dependencies)]);
-  } catch (error) {
-    log.error({ task: task.id, run, error }, 'the run has no result; a server settles it');
-  }
+  const carryOut = () => outcomeOf(dependencies, task, run, stop, (work) => afterwards.push(work), options);
+  const end = await claimAndReport(dependencies, task, run, carryOut, options.mayReport);
   for (const work of afterwards) {
     await work().catch((error: unknown) =>
-      log.error({ task: task.id, run, error }, 'a wall could not be cleared away'),
+      dependencies.log.error({ task: task.id, run, error }, 'a wall could not be cleared away'),
     );
+  }
+  return end;
+}
+
+/** Claims a run of which not even the task could be read, and makes that failure its result. Never rejects. */
+export function reportUnreadable(
+  dependencies: RunDependencies,
+  task: Pick<TaskRecord, 'id'>,
+  run: number,
+  error: unknown,
+): Promise<RunEnd> {
+  return claimAndReport(dependencies, task, run, async () => failedOutcome(dependencies, task, run, error));
+}
+
+async function claimAndReport(
+  dependencies: RunDependencies,
+  task: Pick<TaskRecord, 'id'>,
+  run: number,
+  carryOut: () => Promise<RunOutcome>,
+  mayReport = () => true,
+): Promise<RunEnd> {
+  const { store, log } = dependencies;
+  try {
+    const claim = await claimRun(store, task, run, dependencies.handle);
+    if (claim === undefined) return 'taken';
+    const claimOnDisk = persistLater(store, keys.claim(task.id, run));
+    const outcome = await carryOut();
+    if (!mayReport()) return 'unreported';
+    await Promise.all([claimOnDisk(), reportResult(store, task, resultOf(claim, run, outcome), dependencies)]);
+    return 'reported';
+  } catch (error) {
+    log.error({ task: task.id, run, error }, 'the run has no result; a server settles it');
+    return 'unreported';
   }
 }
 

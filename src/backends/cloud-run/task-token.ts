@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import type { CloudPlace } from '../../contracts/cloud.ts';
+import { RunyardError } from '../../contracts/errors.ts';
+import { type TaskId, taskId } from '../../contracts/ids.ts';
+import { keys } from '../../contracts/keys.ts';
+import { isMissingCredential, patiently } from '../../lib/google.ts';
+import { once } from '../../lib/once.ts';
+import { apiDisabled, noCredential } from './failures.ts';
+
+/** Tokens with which a runner reads one task and nothing else: the server's own, downscoped by an access boundary. */
+export interface TaskTokens {
+  /** Lives as long as the server's own token then does: 5 to 60 minutes. */
+  mint(task: TaskId): Promise<string>;
+  /** Gets the server's own token ahead of need. */
+  warm(): Promise<void>;
+}
+
+const exchangeTimeoutMs = 10_000;
+const patienceMs = 8000;
+const tokenType = 'urn:ietf:params:oauth:token-type:access_token';
+const googleScope = 'https://www.googleapis.com/auth/cloud-platform';
+
+export function createTaskTokens(place: CloudPlace): TaskTokens {
+  const endpoint = place.endpoints.sts ?? 'https://sts.googleapis.com';
+  const auth = once(async () => {
+    const { GoogleAuth } = await import('google-auth-library');
+    return new GoogleAuth({ scopes: googleScope, projectId: place.project });
+  });
+
+  /** An emulator asks for no credential. */
+  const ownToken = async (): Promise<string> => {
+    if (endpoint.startsWith('http:')) return 'none';
+    const token = await (await auth()).getAccessToken();
+    if (token == null) throw noCredential(undefined);
+    return token;
+  };
+
+  const exchange = async (task: TaskId): Promise<string> => {
+    const response = await fetch(`${endpoint}/v1/token`, {
+      method: 'POST',
+      body: new URLSearchParams({
+        grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+        requested_token_type: tokenType,
+        subject_token_type: tokenType,
+        subject_token: await ownToken(),
+        options: JSON.stringify(boundaryOf(place.bucket, task)),
+      }),
+      signal: AbortSignal.timeout(exchangeTimeoutMs),
+    });
+    refuseWrongClock(response.headers.get('date'));
+    const body = await response.text();
+    if (!response.ok) throw new ExchangeRefused(response.status, body);
+    return minted.parse(JSON.parse(body)).access_token;
+  };
+
+  return {
+    async mint(task) {
+      try {
+        return await patiently(() => exchange(task), { withinMs: patienceMs });
+      } catch (error) {
+        throw mintFailure(error, task, place);
+      }
+    },
+    warm: async () => void (await ownToken()),
+  };
+}
+
+const minted = z.object({ access_token: z.string().min(1) });
+
+/**
+ * Ids have one length, so that no other task's key begins with this one's. An id that is none would be a way to write
+ * into the expression.
+ */
+export function boundaryOf(bucket: string, task: TaskId) {
+  const id = taskId.parse(task);
+  const rule = (prefix: string) => ({
+    availableResource: `//storage.googleapis.com/projects/_/buckets/${bucket}`,
+    // May get, may not list.
+    availablePermissions: ['inRole:roles/storage.legacyObjectReader'],
+    availabilityCondition: { expression: `resource.name.startsWith('projects/_/buckets/${bucket}/objects/${prefix}')` },
+  });
+  return { accessBoundary: { accessBoundaryRules: [rule(keys.task(id)), rule(keys.sealed(id))] } };
+}
+
+class ExchangeRefused extends Error {
+  override readonly name = 'ExchangeRefused';
+  readonly status: number;
+  constructor(status: number, body: string) {
+    super(`The exchange was answered with ${status}: ${body.slice(0, 500)}`);
+    this.status = status;
+  }
+}
+
+function mintFailure(cause: unknown, task: TaskId, place: CloudPlace): RunyardError {
+  if (cause instanceof RunyardError) return cause;
+  if (isMissingCredential(cause)) return noCredential(cause);
+  const { status, message } = cause instanceof ExchangeRefused ? cause : { status: undefined, message: '' };
+  if (message.includes('SERVICE_DISABLED')) return apiDisabled('sts.googleapis.com', place, cause);
+  if (status === 401) return noCredential(cause);
+  return new RunyardError('backend_error', `Google gave no token to read ${task} with.`, {
+    hint:
+      status === undefined || status >= 500
+        ? 'It is asked again in a moment.'
+        : 'The log of the server holds its own words; "runyard doctor" checks the installation.',
+    retryable: status === undefined || status === 429 || status >= 500,
+    cause,
+  });
+}
+
+const clockOffMaxMs = 5 * 60_000;
+
+/** Ages of tasks and claims are told by several clocks, and Google takes no token of a clock that is far off. */
+function refuseWrongClock(date: string | null): void {
+  const offMs = date === null ? 0 : Date.now() - Date.parse(date);
+  if (!(Math.abs(offMs) > clockOffMaxMs)) return;
+  const off = `${Math.round(Math.abs(offMs) / 60_000)} minutes ${offMs > 0 ? 'ahead of' : 'behind'}`;
+  throw new RunyardError('backend_error', `The clock of this machine is ${off} Google's.`, {
+    hint: 'Set it (timedatectl set-ntp true), then call again.',
+    retryable: false,
+  });
+}
