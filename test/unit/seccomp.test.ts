@@ -1,13 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { seccompProgram } from '../../src/sandbox/bubblewrap/seccomp/program.ts';
+import { seccompProgram } from '../../src/sandbox/shared/seccomp/program.ts';
 import {
   type Answer,
   type Arch,
   argumentRules,
   type CallNumbers,
   rows,
-} from '../../src/sandbox/bubblewrap/seccomp/table.ts';
+} from '../../src/sandbox/shared/seccomp/table.ts';
 
 const auditArch = { x64: 0xc000003e, arm64: 0xc00000b7, i386: 0x40000003, arm: 0x40000028, riscv: 0xc00000f3 };
 const archs = ['x64', 'arm64'] as const;

@@ -5,8 +5,8 @@ import { arch } from 'node:process';
 import { RunyardError } from '../../contracts/errors.ts';
 import { wallPaths } from '../../contracts/sandbox.ts';
 import { makeFolder } from '../../lib/make-folder.ts';
+import { seccompProgram } from '../shared/seccomp/program.ts';
 import { initText } from './init.ts';
-import { seccompProgram } from './seccomp/program.ts';
 
 /** What every wall is made of and none can change; made once, named by its content. */
 export interface SharedFiles {
