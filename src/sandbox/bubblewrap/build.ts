@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { RunyardError } from '../../contracts/errors.ts';
@@ -55,7 +54,7 @@ export async function buildWall(slot: Slot, blueprint: Blueprint): Promise<Stand
   const giveUp = setTimeout(() => child.kill('SIGKILL'), buildTimeoutMs);
   try {
     await blueprint.beforeBuilding(child.pid);
-    const pidOfInit = await raise(bwrap, handshake, blueprint);
+    const pidOfInit = await raise(bwrap, slot, { handshake, mounts: blueprint.mounts });
     const door = await opened;
     const isStanding = () => child.exitCode === null && child.signalCode === null;
     const kill = () => {
@@ -78,29 +77,27 @@ export async function buildWall(slot: Slot, blueprint: Blueprint): Promise<Stand
   }
 }
 
+interface Raising {
+  readonly handshake: Handshake;
+  readonly mounts: Mounts;
+}
+
 /** Sends the arguments, waits for `ready`, and looks at what stands there. Gives the pid of init, as the host counts. */
-async function raise({ child, stderr, exited }: Bwrap, handshake: Handshake, { mounts }: Blueprint): Promise<number> {
+async function raise({ child, stderr, exited }: Bwrap, slot: Slot, { handshake, mounts }: Raising): Promise<number> {
   const args = pipeOf(child, descriptors.args);
   // bwrap that ends early resets the socket; what it says on stderr is the reason.
   args.on('error', () => args.destroy());
-  const info = textOf(pipeOf(child, descriptors.info));
   args.end(wallArguments(mounts));
   if ((await handshake.next()) !== words.ready) {
     await Promise.race([exited, delay(1_000)]);
     throw bwrapFailure(await stderr.text());
   }
-  const { 'child-pid': pid } = infoOfBwrap.parse(JSON.parse(await info));
+  const { 'child-pid': pid } = infoOfBwrap.parse(JSON.parse(slot.info.text()));
   await checkWall(pid, [0, 1, 2, descriptors.handshake, descriptors.stderr]);
   return pid;
 }
 
 const infoOfBwrap = z.object({ 'child-pid': z.int().min(2) });
-
-async function textOf(stream: Readable): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
-}
 
 async function notStarted({ spawnError, stdout, stderr }: Bwrap): Promise<RunyardError> {
   stdout.destroy();

@@ -54,7 +54,7 @@ export function spawnBwrap(slot: Slot, { bwrap, seccomp: filter, door }: BwrapOp
       env: {},
       cwd: '/',
       ...slot.identity.switchTo,
-      stdio: ['ignore', stdout, stderr, 'pipe', seccomp, 'pipe', 'pipe', ...(door ? ['ipc' as const] : [])],
+      stdio: ['ignore', stdout, stderr, 'pipe', seccomp, slot.info.renew(), 'pipe', ...(door ? ['ipc' as const] : [])],
     });
     const spawnError = new Promise<NodeJS.ErrnoException>((resolve) => child.once('error', resolve));
     const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));

@@ -1,8 +1,9 @@
-import { closeSync, openSync, readFileSync, write } from 'node:fs';
+import { closeSync, openSync, write } from 'node:fs';
 import { mkdir, rmdir, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { WallLimits } from '../../contracts/sandbox.ts';
+import { readProc } from '../../lib/read-proc.ts';
 import type { CgroupTree, Controller } from './cgroup-tree.ts';
 
 /** The kernel's own account of one wall: what it may use, and whether it met a limit. */
@@ -115,7 +116,7 @@ const filesOfTwo = {
 
 /** One number of a file of lines `name number`. Read at once: these files are memory, and the answer is waited for. */
 function counter(path: string, name: string): number {
-  const line = readFileSync(path, 'utf8')
+  const line = readProc(path)
     .split('\n')
     .find((candidate) => candidate.startsWith(`${name} `));
   return Number(line?.slice(name.length + 1) ?? 0);

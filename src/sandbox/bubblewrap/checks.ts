@@ -2,6 +2,7 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RunyardError } from '../../contracts/errors.ts';
 import { hasCode } from '../../lib/has-code.ts';
+import { once } from '../../lib/once.ts';
 import { readProc } from '../../lib/read-proc.ts';
 
 /** bubblewrap has no time namespace. */
@@ -21,9 +22,12 @@ export async function checkWall(pid: number, keptDescriptors: readonly number[])
   }
 }
 
+/** They never change: nothing here enters another. */
+const ownNamespaces = once(() => new Map(namespaces.map((name) => [name, readlinkSync(`/proc/self/ns/${name}`)])));
+
 function sharedNamespaces(pid: number): string[] {
   return namespaces
-    .filter((name) => readlinkSync(`/proc/${pid}/ns/${name}`) === readlinkSync(`/proc/self/ns/${name}`))
+    .filter((name) => readlinkSync(`/proc/${pid}/ns/${name}`) === ownNamespaces().get(name))
     .map((name) => `the ${name} namespace is the host's own`);
 }
 

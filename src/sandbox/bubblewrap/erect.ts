@@ -30,7 +30,7 @@ export async function erect(foundation: Foundation, { binaries, door }: ErectOpt
   const slot = await slots.take().catch(refuse);
   const undo = [() => slot.clear(), () => slots.giveBack(slot)];
   try {
-    await slot.furnish();
+    slot.furnish();
     await slot.cgroup.renew(usualLimits);
     const standing = await buildWall(slot, {
       bwrap: foundation.bwrap,

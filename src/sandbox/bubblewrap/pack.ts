@@ -19,11 +19,11 @@ const tarCommand = ['/usr/bin/tar', '--create', '--format=gnu', '--hard-derefere
  * read-only. Throws the signal's reason, what `onFile` throws, and `backend_error` where packing fails.
  */
 export async function pack(slot: Slot, foundation: Foundation, options: CollectOptions): Promise<Collected> {
-  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(packTimeoutMs)]);
-  signal.throwIfAborted();
+  options.signal.throwIfAborted();
   // The program may have shut its workspace against its own user, who the second wall runs as.
   chmodSync(slot.workspace, 0o700);
   if (options.select === undefined && isOutputEmpty(slot)) return { files: 0, skipped: 0 };
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(packTimeoutMs)]);
   const wall = await buildPackingWall(slot, foundation, options.select === undefined ? 'output' : 'workspace');
   signal.addEventListener('abort', wall.kill);
   try {
@@ -60,7 +60,7 @@ async function buildPackingWall(
   foundation: Foundation,
   scope: 'output' | 'workspace',
 ): Promise<StandingWall> {
-  await slot.forget();
+  slot.forget();
   const steps = [
     { name: 'list', argv: listCommand(scope), mayFail: true as const },
     { name: 'pack', argv: [...tarCommand, '--verbatim-files-from', '-T', '-', '-f', '-'] },

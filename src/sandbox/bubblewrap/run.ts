@@ -52,7 +52,7 @@ export function runWall(ready: ReadyWall, { observer, limits, prepared, watch }:
     for (let word = await wall.handshake.next(); word !== undefined; word = await wall.handshake.next()) {
       if (word === words.started) {
         state.hasStarted = true;
-        await slot.forgetProgram();
+        slot.forgetProgram();
       }
       if (word === words.stepEnded) await beginNextStep();
     }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { writeSync } from 'node:fs';
+import { chownSync, ftruncateSync, mkdirSync, writeSync } from 'node:fs';
 import { chmod, chown, type FileHandle, mkdir, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { RunyardError } from '../../contracts/errors.ts';
@@ -8,6 +8,7 @@ import { programPath, stdinPath } from './arguments.ts';
 import { type Cgroup, makeCgroup } from './cgroup.ts';
 import type { CgroupTree } from './cgroup-tree.ts';
 import { type Identity, identities } from './identity.ts';
+import { type InfoFile, makeInfoFile } from './info-file.ts';
 import { type Lease, takeLease } from './lease.ts';
 import { sweep } from './sweep.ts';
 
@@ -25,17 +26,18 @@ export interface Slot {
   readonly stdin: string;
   /** What init reads at `go`. */
   readonly program: string;
-  /** Both are written at once and not through the thread pool: small files that a wall waits for. */
+  readonly info: InfoFile;
+  /** These and what follows is done at once and not through the thread pool: small things that a wall waits for. */
   writeProgram(text: string): void;
   writeStdin(bytes: Uint8Array): void;
   /** Takes the program's text, which holds the caller's environment, off the disk. */
-  forgetProgram(): Promise<void>;
+  forgetProgram(): void;
   /** Takes what was left of both off the disk. */
-  forget(): Promise<void>;
+  forget(): void;
   /** Deletes the workspace and what the program was given. Nothing inside may be alive. */
   clear(): Promise<void>;
   /** An empty workspace with an empty `output/`, owned by the identity. */
-  furnish(): Promise<void>;
+  furnish(): void;
   /** Removes the folder and gives the identity back. */
   release(): Promise<void>;
 }
@@ -83,7 +85,8 @@ async function makeSlot(workDir: string, identity: Identity, { lease, cgroup }: 
   await wipe(folder);
   await mkdir(folder, { mode: 0o700 });
   await promisify(execFile)('mkfifo', ['-m', '600', paths.stdout, paths.stderr], { env: { PATH: '/usr/bin:/bin' } });
-  await giveTo(identity, paths.stdout, paths.stderr);
+  giveTo(identity, paths.stdout, paths.stderr);
+  const info = makeInfoFile(`${folder}/info`);
   const stdinFile = await open(paths.stdin, 'wx+', 0o444);
   const programFile = await open(paths.program, 'wx+', 0o444);
   // Whatever the umask: the wall's user reads them.
@@ -94,11 +97,12 @@ async function makeSlot(workDir: string, identity: Identity, { lease, cgroup }: 
     await chmod(folder, 0o710);
   }
   const written = new Set<FileHandle>();
-  const forgetFile = async (file: FileHandle) => {
-    if (written.delete(file)) await file.truncate();
+  const forgetFile = (file: FileHandle) => {
+    if (written.delete(file)) ftruncateSync(file.fd);
   };
-  const forget = async () => {
-    await Promise.all([forgetFile(stdinFile), forgetFile(programFile)]);
+  const forget = () => {
+    forgetFile(stdinFile);
+    forgetFile(programFile);
   };
   const writeTo = (file: FileHandle, bytes: Uint8Array) => {
     if (bytes.length === 0) return;
@@ -111,19 +115,22 @@ async function makeSlot(workDir: string, identity: Identity, { lease, cgroup }: 
     folder,
     workspace,
     ...paths,
+    info,
     writeProgram: (text) => writeTo(programFile, Buffer.from(text)),
     writeStdin: (bytes) => writeTo(stdinFile, bytes),
     forgetProgram: () => forgetFile(programFile),
     forget,
     clear: async () => {
-      await Promise.all([wipe(workspace), forget()]);
+      forget();
+      await wipe(workspace);
     },
-    furnish: async () => {
-      await mkdir(workspace, { mode: 0o700 });
-      await mkdir(`${workspace}/output`, { mode: 0o755 });
-      await giveTo(identity, workspace, `${workspace}/output`);
+    furnish: () => {
+      mkdirSync(workspace, { mode: 0o700 });
+      mkdirSync(`${workspace}/output`, { mode: 0o755 });
+      giveTo(identity, workspace, `${workspace}/output`);
     },
     release: async () => {
+      info.close();
       await Promise.all([stdinFile.close(), programFile.close()]);
       await wipe(folder);
       await cgroup.remove();
@@ -140,9 +147,9 @@ export function givenTo(slot: Slot): readonly { readonly from: string; readonly 
   ];
 }
 
-async function giveTo({ switchTo }: Identity, ...paths: string[]): Promise<void> {
+function giveTo({ switchTo }: Identity, ...paths: string[]): void {
   if (switchTo === undefined) return;
-  await Promise.all(paths.map((path) => chown(path, switchTo.uid, switchTo.gid)));
+  for (const path of paths) chownSync(path, switchTo.uid, switchTo.gid);
 }
 
 /** From the beginning of a file that is empty, wherever its last writer stopped. */
