@@ -1,0 +1,72 @@
+import { randomUUID } from 'node:crypto';
+import type { File } from '@google-cloud/storage';
+import type { Created } from '../../contracts/store.ts';
+import { crc32cBase64 } from '../../lib/crc32c.ts';
+import { statusOfFailure } from '../../lib/google.ts';
+import { type BucketAccess, type Insist, inTime } from './access.ts';
+import { isTaken } from './failures.ts';
+import { nameOf } from './names.ts';
+
+/**
+ * One object that is to be created. It carries a random writer in its metadata, so that a create whose answer was lost
+ * is settled by looking whose object stands there: two writers of the same bytes are still two.
+ */
+export interface Creation {
+  readonly file: File;
+  readonly metadata: { readonly contentType: string; readonly metadata: Readonly<Record<string, string>> };
+  /** What is known of the object once Google said that one stands under the name. */
+  whose(): Promise<Owner>;
+}
+
+/** `unseen`: it may not be read, or is gone again. */
+export type Owner = 'mine' | 'others' | 'unseen';
+
+/** Never shown by a browser as anything but a download. */
+const contentType = 'application/octet-stream';
+
+export function creationOf({ reader, writer: creator }: BucketAccess, key: string): Creation {
+  const { name, metadata } = nameOf(key);
+  const writer = randomUUID();
+  return {
+    file: creator.file(name),
+    metadata: { contentType, metadata: { ...metadata, writer } },
+    async whose() {
+      try {
+        const [found] = await inTime(reader.file(name).getMetadata());
+        return found.metadata?.writer === writer ? 'mine' : 'others';
+      } catch (error) {
+        if ([401, 403, 404].includes(statusOfFailure(error) ?? 0)) return 'unseen';
+        throw error;
+      }
+    },
+  };
+}
+
+/**
+ * What a create comes to where an object stands under its name. On the first attempt it is somebody else's; after one
+ * whose answer was lost it may be ours. Where nobody may look, "exists" is what is known, and is true.
+ */
+export async function settled(creation: Creation, attempt: number): Promise<Created> {
+  return attempt > 0 && (await creation.whose()) === 'mine' ? 'created' : 'exists';
+}
+
+/** For an object that is held in memory: one request, which creates it whole or not at all. */
+export function createWhole(creation: Creation, bytes: Uint8Array, insist: Insist): Promise<Created> {
+  const { file, metadata } = creation;
+  const options = {
+    resumable: false,
+    // The client's own check would delete the object of whoever may only create. Google checks what is sent along.
+    validation: false,
+    metadata: { ...metadata, crc32c: crc32cBase64(bytes) },
+    preconditionOpts: { ifGenerationMatch: 0 },
+  };
+  return insist(async (attempt) => {
+    try {
+      await inTime(file.save(bytes, options));
+      return 'created';
+    } catch (error) {
+      if (isTaken(error)) return settled(creation, attempt);
+      throw error;
+    }
+  });
+}

@@ -1,0 +1,88 @@
+import type { Store } from '../../contracts/store.ts';
+import { patiently, statusOfFailure } from '../../lib/google.ts';
+import { once } from '../../lib/once.ts';
+import { type GcsPlace, type Insist, inTime, openBucket } from './access.ts';
+import { blocksOf } from './blocks.ts';
+import { creationOf } from './create.ts';
+import { download } from './download.ts';
+import { type Doing, inWords, isAbsent } from './failures.ts';
+import { listKeys } from './list.ts';
+import { nameOf } from './names.ts';
+import { createOfBlocks } from './upload.ts';
+
+export interface GcsStoreOptions extends GcsPlace {
+  /** How long what may pass is tried again; 30 s where not given. */
+  readonly patienceMs?: number;
+}
+
+/** What is larger is sent in blocks of this size, one of them in memory. Google wants a multiple of 256 KiB. */
+const blockBytes = 8 * 1024 * 1024;
+
+const removalsAtOnce = 32;
+
+/**
+ * Objects in a bucket; one that was created is durable. What may pass is tried again; every other failure is a
+ * `backend_error` that says what to do next, and so is what does not pass in time. A create that throws may have been
+ * carried out. A read token that has ended is `AccessExpired`; one that has shown nothing yet and is refused is
+ * `forbidden`.
+ */
+export function createGcsStore({ patienceMs = 30_000, ...place }: GcsStoreOptions): Store {
+  const access = once(() => openBucket(place));
+
+  const insist =
+    (doing: Doing): Insist =>
+    async (attempt) => {
+      try {
+        return await patiently(attempt, { withinMs: patienceMs });
+      } catch (error) {
+        throw inWords(doing, error, place);
+      }
+    };
+
+  /** Google answers "forbidden" for what is not there to who may not list, which a read token may not. */
+  let tokenReads = false;
+
+  const remove = async (key: string) => {
+    const { writer } = await access();
+    await insist('written')(() => inTime(writer.file(nameOf(key).name).delete({ ignoreNotFound: true })));
+  };
+
+  return {
+    async create(key, data) {
+      const creation = creationOf(await access(), key);
+      return createOfBlocks(creation, blocksOf(data, blockBytes), insist('written'));
+    },
+
+    async persist() {},
+
+    async read(key, range) {
+      const { reader } = await access();
+      return insist('read')(async () => {
+        try {
+          const bytes = await download(reader, nameOf(key).name, range);
+          tokenReads = place.readToken !== undefined;
+          return bytes;
+        } catch (error) {
+          if (isAbsent(error) || (tokenReads && statusOfFailure(error) === 403)) return undefined;
+          throw error;
+        }
+      });
+    },
+
+    async list(prefix, options = {}) {
+      return listKeys((await access()).reader, prefix, options, insist('read'));
+    },
+
+    remove,
+
+    async removeAll(prefix) {
+      const keys = (await this.list(prefix)).values();
+      const removeNext = async () => {
+        for (const key of keys) await remove(key);
+      };
+      await Promise.all(Array.from({ length: removalsAtOnce }, removeNext));
+    },
+
+    async close() {},
+  };
+}
