@@ -53,7 +53,8 @@ interface RetryDetail {
 /** Whether there is no credential to begin with, or the one there has been revoked. */
 export function isMissingCredential(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const gone = /could not load the default credentials|invalid_grant|invalid_rapt|reauth related error/i;
+  const gone =
+    /could not load the default credentials|the file at .* does not exist, or it is not a file|invalid_grant|invalid_rapt|reauth related error/i;
   return gone.test(error.message) || isMissingCredential(error.cause);
 }
 
@@ -81,6 +82,8 @@ export class TransientError extends Error {}
 /** Whether the same request may succeed a moment later: a lost connection, a busy or failing service. */
 export function mayPass(error: unknown): boolean {
   if (error instanceof TransientError) return true;
+  // The generated clients call it "unavailable", as if it were the network.
+  if (isMissingCredential(error)) return false;
   const status = statusOfFailure(error);
   return status === undefined ? isLostConnection(error) : status === 408 || status === 429 || status >= 500;
 }
