@@ -1,21 +1,19 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { linkSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { RunyardError } from '../contracts/errors.ts';
 import type { Seal } from '../contracts/seal.ts';
 import { hasCode } from '../lib/has-code.ts';
 import { makeFolder } from '../lib/make-folder.ts';
+import { bufferOf, cannotBeOpened, decrypt, encrypt, keyBytes, overheadBytes } from './envelope.ts';
 
 export interface LocalSealOptions {
   /** 32 random bytes, made with mode 0600 where the file is not there; outside the store. */
   readonly keyFile: string;
 }
 
-const keyBytes = 32;
-const nonceBytes = 12;
-const tagBytes = 16;
-/** Nonce, encrypted key and tag of the data key; then nonce, data and tag of the data. */
-const wrappedBytes = nonceBytes + keyBytes + tagBytes;
+/** The data key under the file's key; the data under the data key follows. */
+const wrappedBytes = keyBytes + overheadBytes;
 const version = Buffer.from('RYS1');
 
 /**
@@ -31,7 +29,7 @@ export function createLocalSeal({ keyFile }: LocalSealOptions): Seal {
       return Buffer.concat([version, encrypt(key, dataKey, context), encrypt(dataKey, plain, context)]);
     },
     async unseal(sealed, context) {
-      const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
+      const bytes = bufferOf(sealed);
       if (!bytes.subarray(0, version.length).equals(version)) throw notOurs(context);
       const wrapped = bytes.subarray(version.length, version.length + wrappedBytes);
       try {
@@ -44,28 +42,8 @@ export function createLocalSeal({ keyFile }: LocalSealOptions): Seal {
   };
 }
 
-function encrypt(key: Buffer, plain: Uint8Array, context: string): Buffer {
-  const nonce = randomBytes(nonceBytes);
-  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(context));
-  return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
-}
-
-function decrypt(key: Buffer, sealed: Buffer, context: string): Buffer {
-  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, nonceBytes), { authTagLength: tagBytes })
-    .setAAD(Buffer.from(context))
-    .setAuthTag(sealed.subarray(-tagBytes));
-  return Buffer.concat([decipher.update(sealed.subarray(nonceBytes, -tagBytes)), decipher.final()]);
-}
-
 function notOurs(context: string, cause?: unknown): RunyardError {
-  return new RunyardError(
-    'backend_error',
-    `The sealed part of ${context} cannot be opened: it was changed, or sealed with another key.`,
-    {
-      hint: 'Restore the key file this task was sealed with, or submit the task anew.',
-      ...(cause === undefined ? {} : { cause }),
-    },
-  );
+  return cannotBeOpened(context, 'Restore the key file this task was sealed with, or submit the task anew.', cause);
 }
 
 /** Two processes may start at once: the key is written whole under another name and linked; the first link wins. */
