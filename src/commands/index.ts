@@ -8,6 +8,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import('./demo.ts')).demo,
   serve: async () => (await import('./serve.ts')).serve,
   doctor: async () => (await import('./doctor.ts')).doctor,
+  deploy: async () => (await import('./deploy.ts')).deploy,
   specs: async () => (await import('./specs.ts')).specs,
 };
 
@@ -17,6 +18,8 @@ const usage = `Usage: runyard COMMAND [FLAGS]
   serve --http host:port     MCP, REST and OpenAPI over HTTP
   doctor [--json]            what is here, what is missing, and how to bring it
   demo                       a tour of what it does, on this machine
+  deploy [--plan | --remove] [--image REF] [--service] [--vpc NETWORK/SUBNET]
+                             everything in your own Google Cloud project that Runyard needs there
   specs [--check]            write (or check) the generated files in tool-specs/
   --version
 `;

@@ -1,0 +1,48 @@
+import { accountStep } from './accounts.ts';
+import { apisStep } from './apis.ts';
+import type { PackageFiles } from './archive.ts';
+import { bucketStep } from './bucket.ts';
+import type { GoogleRest } from './google-rest.ts';
+import { type Resource, secretsOfServer } from './grants.ts';
+import { builtImageStep, givenImageStep, type PinnedImage } from './image.ts';
+import { allSizes, type Installation, names } from './installation.ts';
+import { jobStep } from './jobs.ts';
+import { keyRingStep, keyStep } from './keys.ts';
+import { repositoryStep } from './repository.ts';
+import { accountsOf, rolesStep } from './roles.ts';
+import { secretStep } from './secrets.ts';
+import { serviceStep } from './service.ts';
+import type { Step } from './step.ts';
+
+/**
+ * All of an installation, in the order in which it is made; removed in the reverse one. Roles follow the thing that
+ * they are on, so that nothing exists for long without its own. What is only taken away needs no `files`.
+ */
+export function stepsOf(installation: Installation, rest: GoogleRest, files: PackageFiles | undefined): Step[] {
+  const { place, givenImage, withService } = installation;
+  const image: PinnedImage = { pinned: undefined };
+  const roles = (kind: Resource['kind'], name: string) => rolesStep(installation, rest, { kind, name });
+  return [
+    apisStep(installation, rest),
+    ...accountsOf(installation).map((account) => accountStep(installation, rest, account)),
+    ...roles('project', `projects/${place.project}`),
+    bucketStep(installation, rest),
+    ...roles('bucket', place.bucket),
+    keyRingStep(installation, rest),
+    keyStep(installation, rest),
+    ...roles('key', place.kmsKey),
+    ...secretsOfServer(installation).flatMap((secret) => [
+      secretStep(installation, rest, secret),
+      ...roles('secret', names.secret(place, secret)),
+    ]),
+    ...(givenImage === undefined
+      ? [
+          repositoryStep(installation, rest),
+          ...roles('repository', names.repository(place)),
+          ...(files === undefined ? [] : [builtImageStep(installation, rest, image, files)]),
+        ]
+      : [givenImageStep(installation, rest, image, givenImage)]),
+    ...allSizes.flatMap((size) => [jobStep(installation, rest, size, image), ...roles('job', names.job(place, size))]),
+    ...(withService ? [serviceStep(installation, rest, image)] : []),
+  ];
+}
