@@ -3,34 +3,44 @@ import { join } from 'node:path';
 import { asRunyardError } from '../contracts/errors.ts';
 import type { GatewayOptions } from '../contracts/gateway.ts';
 import { type RunnerHint, runnerCall } from '../contracts/runner-channel.ts';
+import type { Sandbox } from '../contracts/sandbox.ts';
 import { closeInheritedDescriptors } from '../lib/descriptors.ts';
-import { createLogger } from '../lib/logger.ts';
+import { findProgram } from '../lib/find-program.ts';
+import { createLogger, type Logger } from '../lib/logger.ts';
 import { processIdentity } from '../lib/process-identity.ts';
 import { detectSandbox } from '../sandbox/detect.ts';
-import { createLocalSeal } from '../seal/local.ts';
-import { createFilesystemStore } from '../store/filesystem.ts';
-import { runnerEnvironment } from './environment.ts';
-import { createWork } from './work.ts';
+import {
+  type ServerRunnerEnvironment,
+  serverRunnerEnvironment,
+  type TaskRunnerEnvironment,
+  taskRunnerEnvironment,
+} from './environment.ts';
 
-/** The runner's composition root: environment -> store, seal, sandbox, gateway -> work, told over the IPC channel. */
+/** The runner's composition root: environment -> store, seal, sandbox, gateway -> work for a server, or one task. */
 
 async function main(): Promise<void> {
   closeInheritedDescriptors();
-  const environment = runnerEnvironment.parse(process.env);
   const log = createLogger({ level: 'info', name: 'runner' });
+  // Only an override of a Cloud Run execution names a task.
+  if (process.env.RUNYARD_TASK === undefined) await workForServer(serverRunnerEnvironment.parse(process.env), log);
+  else await workForExecution(taskRunnerEnvironment.parse(process.env), log);
+}
+
+/** Many runs at once, told over the IPC channel, until the server is gone and the last run has ended. */
+async function workForServer(environment: ServerRunnerEnvironment, log: Logger): Promise<void> {
+  const [{ createLocalSeal }, { createFilesystemStore }, { createWork }] = await Promise.all([
+    import('../seal/local.ts'),
+    import('../store/filesystem.ts'),
+    import('./work.ts'),
+  ]);
   const slots = availableParallelism() * 4;
-  const sandbox = await detectSandbox(environment.RUNYARD_SANDBOX, {
-    workDir: environment.RUNYARD_WORK,
-    nodePath: process.execPath,
-    ...(environment.RUNYARD_CLAUDE_PATH === undefined ? {} : { claudePath: environment.RUNYARD_CLAUDE_PATH }),
-    slots: slots + 2,
-  });
+  const sandbox = openSandbox(environment, environment.RUNYARD_CLAUDE_PATH, slots + 2);
   const store = createFilesystemStore({ dir: join(environment.RUNYARD_HOME, 'store') });
   const work = createWork({
     store,
     seal: createLocalSeal({ keyFile: join(environment.RUNYARD_HOME, 'key') }),
     sandbox,
-    openGateway: (options: GatewayOptions) => openGateway(options, environment.RUNYARD_PRICES),
+    openGateway: gatewayOf(environment),
     handle: { ...processIdentity(process.pid)! },
     tell,
     log,
@@ -63,15 +73,66 @@ async function main(): Promise<void> {
   sandbox.warm();
 }
 
+/** One run of one task, as one task of a Cloud Run execution; its exit code is for the platform, its result in the bucket. */
+async function workForExecution(environment: TaskRunnerEnvironment, log: Logger): Promise<void> {
+  const claudePath = environment.RUNYARD_CLAUDE_PATH ?? findProgram('claude', environment.PATH);
+  const sandbox = openSandbox(environment, claudePath, 2);
+  sandbox.warm();
+  const [{ createGcsStore }, { createKmsSeal }, { workForOneTask }] = await Promise.all([
+    import('../store/gcs/index.ts'),
+    import('../seal/kms.ts'),
+    import('./one-task.ts'),
+  ]);
+  const { RUNYARD_PROJECT: project, RUNYARD_REGION: region, CLOUD_RUN_TASK_INDEX: run } = environment;
+  const store = createGcsStore({
+    project,
+    bucket: environment.RUNYARD_BUCKET,
+    endpoint: environment.RUNYARD_STORAGE_ENDPOINT,
+    readToken: environment.RUNYARD_TASK_TOKEN,
+  });
+  const job = `projects/${project}/locations/${region}/jobs/${environment.CLOUD_RUN_JOB}`;
+  const work = workForOneTask({
+    task: environment.RUNYARD_TASK,
+    run,
+    store,
+    seal: createKmsSeal({ project, key: environment.RUNYARD_KMS_KEY, endpoint: environment.RUNYARD_KMS_ENDPOINT }),
+    sandbox,
+    openGateway: gatewayOf(environment),
+    handle: { execution: `${job}/executions/${environment.CLOUD_RUN_EXECUTION}`, task: run },
+    tell: () => {},
+    log,
+  });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void work.stop());
+  const exitCode = await work.ended;
+  await sandbox.close();
+  await store.close();
+  process.exit(exitCode);
+}
+
+function openSandbox(
+  environment: ServerRunnerEnvironment | TaskRunnerEnvironment,
+  claudePath: string | undefined,
+  slots: number,
+): Sandbox {
+  return detectSandbox(environment.RUNYARD_SANDBOX, {
+    workDir: environment.RUNYARD_WORK,
+    nodePath: process.execPath,
+    ...(claudePath === undefined ? {} : { claudePath }),
+    slots,
+  });
+}
+
 /** A hint that nobody hears any more is no loss: the truth is in the store. */
 function tell(hint: RunnerHint): void {
   if (process.connected) process.send?.(hint, undefined, undefined, () => {});
 }
 
 /** Loaded by the first task that needs a door. */
-async function openGateway(options: GatewayOptions, pricesFile: string | undefined) {
-  const gateway = await import('../gateway/door.ts');
-  return gateway.openGateway({ ...options, prices: await gateway.readPrices(pricesFile) });
+function gatewayOf({ RUNYARD_PRICES: pricesFile }: ServerRunnerEnvironment | TaskRunnerEnvironment) {
+  return async (options: GatewayOptions) => {
+    const gateway = await import('../gateway/door.ts');
+    return gateway.openGateway({ ...options, prices: await gateway.readPrices(pricesFile) });
+  };
 }
 
 await main();

@@ -1,0 +1,133 @@
+import { createRequire } from 'node:module';
+import type { CloudPlace } from '../../../src/contracts/cloud.ts';
+import { sizes } from '../../../src/contracts/limits.ts';
+import { type CloudRunOptions, type CloudRunServer, startCloudRun } from './cloud-run.ts';
+import { hasFakeGcs, startFakeGcs } from './fake-gcs.ts';
+import { type KmsServer, startKms } from './kms.ts';
+import { type SecretManagerServer, startSecretManager } from './secret-manager.ts';
+import { startStorageServer } from './storage-server.ts';
+import { type StsServer, startSts } from './sts.ts';
+
+/** All of Google for one installation of Runyard, as `deploy` leaves it: bucket, key, jobs in their sizes. */
+export interface Google {
+  /** For `runyard serve`, besides its home. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly place: CloudPlace;
+  readonly storage: { readonly url: string };
+  readonly kms: KmsServer;
+  readonly sts: StsServer;
+  readonly secretManager: SecretManagerServer;
+  readonly run: CloudRunServer;
+  /** Ends every container and every server. */
+  close(): Promise<void>;
+}
+
+export interface GoogleOptions {
+  readonly run?: Omit<CloudRunOptions, 'location'>;
+  /** More of the environment of every Job. */
+  readonly jobEnv?: Readonly<Record<string, string>>;
+}
+
+const project = 'a-project';
+const region = 'europe-west1';
+const bucket = `${project}-runyard`;
+const location = `projects/${project}/locations/${region}`;
+
+/** Storage is fake-gcs-server where it is installed, else ours. */
+export async function startGoogle({ run: runOptions = {}, jobEnv = {} }: GoogleOptions = {}): Promise<Google> {
+  const [storage, kms, sts, secretManager, run] = await Promise.all([
+    startStorage(),
+    startKms(),
+    startSts(),
+    startSecretManager(),
+    startCloudRun({ ...runOptions, location, imageEnv: { ...imageEnv(), ...runOptions.imageEnv } }),
+  ]);
+  const place: CloudPlace = {
+    project,
+    region,
+    job: 'runyard',
+    bucket,
+    kmsKey: `${location}/keyRings/runyard/cryptoKeys/tasks`,
+    endpoints: { run: run.url, storage: storage.url, kms: kms.url, sts: sts.url, secretManager: secretManager.url },
+  };
+  kms.addKey(place.kmsKey);
+  for (const [size, { cpus, memoryBytes }] of Object.entries(sizes)) {
+    const limits = { cpu: String(cpus), memory: `${memoryBytes / 1024 ** 2}Mi` };
+    run.putJob(`${location}/jobs/${place.job}-${size}`, jobOf({ ...runnerEnv(place), ...jobEnv }, limits));
+  }
+  return {
+    env: serverEnv(place),
+    place,
+    storage,
+    kms,
+    sts,
+    secretManager,
+    run,
+    async close() {
+      await run.close();
+      await Promise.all([storage.close(), kms.close(), sts.close(), secretManager.close()]);
+    },
+  };
+}
+
+// --- Internal helpers ---
+
+async function startStorage(): Promise<{ readonly url: string; close(): Promise<void> }> {
+  if (!hasFakeGcs) return startStorageServer({ buckets: [bucket] });
+  const storage = await startFakeGcs();
+  await storage.makeBucket(bucket);
+  return storage;
+}
+
+/** What the image of the runner sets: where it keeps `claude`. */
+function imageEnv(): Record<string, string> {
+  return { RUNYARD_CLAUDE_PATH: createRequire(import.meta.url).resolve('@anthropic-ai/claude-code/bin/claude.exe') };
+}
+
+function serverEnv({ endpoints, ...place }: CloudPlace): Record<string, string> {
+  return {
+    RUNYARD_BACKEND: 'cloud-run',
+    RUNYARD_PROJECT: place.project,
+    RUNYARD_REGION: place.region,
+    RUNYARD_JOB: place.job,
+    RUNYARD_BUCKET: place.bucket,
+    RUNYARD_KMS_KEY: place.kmsKey,
+    RUNYARD_RUN_ENDPOINT: endpoints.run!,
+    RUNYARD_STORAGE_ENDPOINT: endpoints.storage!,
+    RUNYARD_KMS_ENDPOINT: endpoints.kms!,
+    RUNYARD_STS_ENDPOINT: endpoints.sts!,
+    RUNYARD_SECRET_MANAGER_ENDPOINT: endpoints.secretManager!,
+  };
+}
+
+/** What the Job says to a runner: where everything lies. */
+function runnerEnv({ endpoints, ...place }: CloudPlace): Record<string, string> {
+  return {
+    RUNYARD_PROJECT: place.project,
+    RUNYARD_REGION: place.region,
+    RUNYARD_BUCKET: place.bucket,
+    RUNYARD_KMS_KEY: place.kmsKey,
+    RUNYARD_STORAGE_ENDPOINT: endpoints.storage!,
+    RUNYARD_KMS_ENDPOINT: endpoints.kms!,
+  };
+}
+
+function jobOf(env: Readonly<Record<string, string>>, limits: Record<string, string>) {
+  const container = {
+    image: `${region}-docker.pkg.dev/${project}/runyard/runner@sha256:0`,
+    env: Object.entries(env).map(([name, value]) => ({ name, value })),
+    resources: { limits },
+  };
+  return {
+    template: {
+      taskCount: 1,
+      template: {
+        maxRetries: 0,
+        timeout: { seconds: 3600 },
+        serviceAccount: `runyard-runner@${project}.iam.gserviceaccount.com`,
+        executionEnvironment: 'EXECUTION_ENVIRONMENT_GEN2' as const,
+        containers: [container],
+      },
+    },
+  };
+}
