@@ -1,8 +1,9 @@
-import { chmodSync, lstatSync, opendirSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { RunyardError } from '../../contracts/errors.ts';
 import type { Collected, CollectOptions } from '../../contracts/sandbox.ts';
 import { untilAborted } from '../../lib/until-aborted.ts';
-import { chooseFitting, createListing, type ListedFile, listCommand } from '../shared/listing.ts';
+import { isOutputEmpty, selected } from '../shared/leftovers.ts';
+import { chooseFitting, createListing, listCommand } from '../shared/listing.ts';
 import { unpack } from '../shared/unpack.ts';
 import { buildWall, type StandingWall } from './build.ts';
 import type { Foundation } from './foundation.ts';
@@ -22,7 +23,7 @@ export async function pack(slot: Slot, foundation: Foundation, options: CollectO
   options.signal.throwIfAborted();
   // The program may have shut its workspace against its own user, who the second wall runs as.
   chmodSync(slot.workspace, 0o700);
-  if (options.select === undefined && isOutputEmpty(slot)) return { files: 0, skipped: 0 };
+  if (options.select === undefined && isOutputEmpty(slot.workspace)) return { files: 0, skipped: 0 };
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(packTimeoutMs)]);
   const wall = await buildPackingWall(slot, foundation, options.select === undefined ? 'output' : 'workspace');
   signal.addEventListener('abort', wall.kill);
@@ -31,27 +32,6 @@ export async function pack(slot: Slot, foundation: Foundation, options: CollectO
   } finally {
     signal.removeEventListener('abort', wall.kill);
     await endWall(wall);
-  }
-}
-
-/** Looked at from outside: nobody is left who could change it meanwhile. */
-function isOutputEmpty({ workspace }: Slot): boolean {
-  try {
-    return !lstatSync(`${workspace}/output`).isDirectory() || isEmpty(`${workspace}/output`);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    // Gone, or shut by the program against its own user.
-    if (code === 'ENOENT' || code === 'EACCES') return true;
-    throw error;
-  }
-}
-
-function isEmpty(folder: string): boolean {
-  const entries = opendirSync(folder);
-  try {
-    return entries.readSync() === null;
-  } finally {
-    entries.closeSync();
   }
 }
 
@@ -103,15 +83,6 @@ async function expectWord(wall: StandingWall, word: string): Promise<void> {
   if ((await wall.handshake.next()) !== word) {
     throw new RunyardError('backend_error', 'What the program left could not be listed: its wall ended too early.');
   }
-}
-
-async function selected(
-  files: readonly ListedFile[],
-  select: CollectOptions['select'],
-): Promise<readonly ListedFile[]> {
-  if (select === undefined) return files;
-  const paths = new Set(await select(files.map(({ path }) => path)));
-  return files.filter(({ path }) => paths.has(path));
 }
 
 async function endWall(wall: StandingWall): Promise<void> {
