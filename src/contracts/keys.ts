@@ -34,6 +34,7 @@ export const keys = {
   claim: (id: TaskId, run: number) => `tasks/${id}/claims/${run}`,
   results: (id: TaskId) => `tasks/${id}/results/`,
   result: (id: TaskId, run: number) => `tasks/${id}/results/${run}.json`,
+  outcome: (id: TaskId) => `tasks/${id}/outcome`,
   end: (id: TaskId) => `tasks/${id}/end`,
   events: (id: TaskId, run: number) => `tasks/${id}/runs/${run}/events/`,
   /** A chunk of events is named after the seq of its first line, so that a reader finds a line by listing names. */

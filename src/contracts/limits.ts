@@ -14,6 +14,14 @@ export const limits = {
   promptBytesMax: MiB,
   inlineFilesBytesMax: 8 * MiB,
   pendingTasksPerOwnerMax: 100,
+  runsMax: 1000,
+  /** Of stdout or response, in the output of a task with several runs: of each run, and of all together. */
+  runTextBytes: KiB,
+  runsTextBytes: 64 * KiB,
+  /** Of the error messages of all its runs. */
+  runsMessageBytes: 32 * KiB,
+  /** Of the list of all its artifacts. */
+  runsArtifactsBytes: 64 * KiB,
   /** Of stdout and of stderr, in a result. */
   resultOutputBytes: 32 * KiB,
   eventsBytesMax: 64 * MiB,

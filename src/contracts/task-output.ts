@@ -1,32 +1,39 @@
 import { z } from 'zod';
-import { type Artifact, artifactUri } from './artifact.ts';
-import { cleanJson, cleanText } from './clean-text.ts';
-import type { TaskId } from './ids.ts';
-import { type ClaudeResult, type RunError, type RunResult, sandboxReport, type TaskKind, taskStatus } from './task.ts';
+import { cleanText } from './clean-text.ts';
+import {
+  artifactEnd,
+  artifactOutput,
+  claudeEnd,
+  codeEnd,
+  commonEnd,
+  errorEnd,
+  errorOutput,
+  noUsage,
+  usageEnd,
+  usageOutput,
+} from './run-output.ts';
+import {
+  type RunError,
+  type RunResult,
+  type RunSummary,
+  runStatus,
+  sandboxReport,
+  type TaskKind,
+  type TaskOutcome,
+  type TaskRecord,
+  taskStatus,
+} from './task.ts';
 import type { TaskSummary, TaskView } from './task-service.ts';
 
-/** What a task looks like from outside: the output of its tool, and of everything else that tells of a task. */
+/**
+ * What a task looks like from outside: the output of its tool, and of everything else that tells of a task. Where it has
+ * several runs, its own fields tell of all of them together, and `runs` of each.
+ */
 
 export const toolOfKind = { code: 'execute_code', claude: 'run_claude_task' } as const satisfies Record<
   TaskKind,
   string
 >;
-
-export const artifactOutput = z.object({
-  path: z.string(),
-  size_bytes: z.int(),
-  sha256: z.string(),
-  mime_type: z.string(),
-  uri: z.string(),
-  text: z.string().optional(),
-});
-
-const errorOutput = z.object({
-  code: z.string(),
-  type: z.string().optional(),
-  message: z.string(),
-  line: z.int().optional(),
-});
 
 /** Always there. */
 const taskHead = {
@@ -39,8 +46,15 @@ const taskHead = {
 const taskTail = {
   error: errorOutput.optional(),
   artifacts: z.array(artifactOutput).optional(),
+  artifacts_left_out: z.int().optional(),
   duration_ms: z.number().optional(),
 };
+
+/** One of several runs; its whole is told by `run` in get_task_logs. */
+const runHead = { run: z.int(), status: runStatus, success: z.boolean(), error: errorOutput.optional() };
+const codeRun = z.object({ ...runHead, exit_code: z.int().nullable(), stdout: z.string() });
+const claudeRun = z.object({ ...runHead, cost_usd: z.number().nullable(), response: z.string() });
+export type RunOutput = z.infer<typeof codeRun> | z.infer<typeof claudeRun>;
 
 export const codeOutput = z.object({
   ...taskHead,
@@ -51,15 +65,9 @@ export const codeOutput = z.object({
   ...taskTail,
   truncated: z.boolean().optional(),
   sandbox: sandboxReport.optional(),
+  runs: z.array(codeRun).optional(),
 });
 export type CodeOutput = z.infer<typeof codeOutput>;
-
-const usageOutput = z.object({
-  input_tokens: z.int(),
-  output_tokens: z.int(),
-  cache_creation_input_tokens: z.int(),
-  cache_read_input_tokens: z.int(),
-});
 
 export const claudeOutput = z.object({
   ...taskHead,
@@ -72,6 +80,7 @@ export const claudeOutput = z.object({
   permission_denials: z.array(z.unknown()).optional(),
   session_id: z.string().optional(),
   ...taskTail,
+  runs: z.array(claudeRun).optional(),
 });
 export type ClaudeOutput = z.infer<typeof claudeOutput>;
 export type TaskOutput = CodeOutput | ClaudeOutput;
@@ -91,15 +100,50 @@ export function hasEnded(view: Pick<TaskView, 'status'>): boolean {
 
 /** The output of the task's own tool: id, status and a hint while it is unfinished, everything once it has ended. */
 export function taskOutput(view: TaskView): TaskOutput {
-  const { id, kind } = view.record;
-  const result = view.results[0];
-  if (!hasEnded(view) || result === undefined) {
-    return { task_id: id, status: view.status, hint: howToFollow(id, view.status) };
-  }
-  const head = { task_id: id, status: view.status, success: view.status === 'succeeded' };
+  if (view.outcome !== undefined) return outcomeOutput(view, view.outcome);
+  if (view.result !== undefined) return runOutput(view.record, view.result);
+  return { task_id: view.record.id, status: view.status, hint: howToFollow(view) };
+}
+
+/** The same of one run, as if it were the only one of its task. */
+export function runOutput({ id, kind }: TaskRecord, result: RunResult): TaskOutput {
+  const head = { task_id: id, status: result.status, success: result.status === 'succeeded' };
   return kind === 'code'
     ? { ...head, ...codeEnd(result), ...commonEnd(id, result), sandbox: result.sandbox }
     : { ...head, ...claudeEnd(result.claude), ...commonEnd(id, result) };
+}
+
+/** Of several runs together; what only one program can say stands in `runs`. */
+function outcomeOutput({ record: { id, kind }, status }: TaskView, outcome: TaskOutcome): TaskOutput {
+  const decisive = outcome.runs.find((each) => each.error !== undefined && each.status === status);
+  const common = {
+    ...{ task_id: id, status, success: status === 'succeeded' },
+    ...(decisive?.error === undefined ? {} : { error: errorOfRun(decisive.run, decisive.error) }),
+    artifacts: outcome.artifacts.map(({ run, ...artifact }) => ({ run, ...artifactEnd(id, run, artifact) })),
+    ...(outcome.artifactsLeftOut === 0 ? {} : { artifacts_left_out: outcome.artifactsLeftOut }),
+    duration_ms: outcome.durationMs,
+  };
+  if (kind === 'code') return { ...common, sandbox: outcome.sandbox, runs: outcome.runs.map(codeRunEnd) };
+  const { usage = noUsage, costUsd = null } = outcome;
+  return { ...common, usage: usageEnd(usage), cost_usd: costUsd, runs: outcome.runs.map(claudeRunEnd) };
+}
+
+function errorOfRun(run: number, error: RunError) {
+  const { message, ...rest } = errorEnd(error);
+  return { ...rest, message: `Run ${run}: ${message}` };
+}
+
+function runHeadEnd({ run, status, error }: RunSummary) {
+  const head = { run, status, success: status === 'succeeded' };
+  return error === undefined ? head : { ...head, error: errorEnd(error) };
+}
+
+function codeRunEnd(summary: RunSummary): z.infer<typeof codeRun> {
+  return { ...runHeadEnd(summary), exit_code: summary.exitCode, stdout: cleanText(summary.text) };
+}
+
+function claudeRunEnd(summary: RunSummary): z.infer<typeof claudeRun> {
+  return { ...runHeadEnd(summary), cost_usd: summary.costUsd ?? null, response: cleanText(summary.text) };
 }
 
 export function taskListEntry({ record, status }: TaskSummary): TaskListItem {
@@ -112,84 +156,8 @@ export function taskListEntry({ record, status }: TaskSummary): TaskListItem {
   };
 }
 
-function howToFollow(id: TaskId, status: TaskView['status']): string {
+function howToFollow({ record: { id, runs }, status, runsEnded }: TaskView): string {
   const state = status === 'queued' ? 'waits for a free place' : 'still runs';
-  return `${id} ${state}; follow it with get_task_logs (wait_seconds waits for its end), stop it with cancel_task.`;
-}
-
-function codeEnd(result: RunResult) {
-  return {
-    exit_code: result.exitCode,
-    stdout: cleanText(result.stdout),
-    stderr: cleanText(result.stderr),
-    ...(result.truncated ? { truncated: true } : {}),
-  };
-}
-
-function commonEnd(id: TaskId, result: RunResult) {
-  return {
-    ...(result.error === undefined ? {} : { error: errorEnd(result.error) }),
-    artifacts: artifactsEnd(id, result),
-    duration_ms: result.durationMs,
-  };
-}
-
-function errorEnd({ code, type, message, line }: RunError) {
-  return {
-    code,
-    ...(type === undefined ? {} : { type: cleanText(type) }),
-    message: cleanText(message),
-    ...(line === undefined ? {} : { line }),
-  };
-}
-
-/** Of all texts of artifacts in one output; those beyond are a `read_artifact` away. */
-const artifactTextsMax = 64 * 1024;
-
-function artifactsEnd(id: TaskId, { run, artifacts }: RunResult): z.infer<typeof artifactOutput>[] {
-  let room = artifactTextsMax;
-  return artifacts.map((artifact) => {
-    const { text, ...rest } = artifactEnd(id, run, artifact);
-    if (text === undefined || text.length > room) return rest;
-    room -= text.length;
-    return { ...rest, text };
-  });
-}
-
-function artifactEnd(id: TaskId, run: number, artifact: Artifact): z.infer<typeof artifactOutput> {
-  return {
-    path: artifact.path,
-    size_bytes: artifact.sizeBytes,
-    sha256: artifact.sha256,
-    mime_type: artifact.mimeType,
-    uri: artifactUri(id, run, artifact.path),
-    ...(artifact.text === undefined ? {} : { text: cleanText(artifact.text) }),
-  };
-}
-
-/** A run that ended before Claude said a word has answered nothing; what it cost is not known. */
-const nothingSaid: ClaudeResult = {
-  response: '',
-  numTurns: 0,
-  usage: { inputTokens: 0, outputTokens: 0, cacheCreationInputTokens: 0, cacheReadInputTokens: 0 },
-  costUsd: null,
-  permissionDenials: [],
-  sessionId: '',
-};
-
-function claudeEnd(claude: ClaudeResult = nothingSaid) {
-  return {
-    response: cleanText(claude.response),
-    ...(claude.structuredOutput === undefined ? {} : { structured_output: cleanJson(claude.structuredOutput) }),
-    num_turns: claude.numTurns,
-    usage: {
-      input_tokens: claude.usage.inputTokens,
-      output_tokens: claude.usage.outputTokens,
-      cache_creation_input_tokens: claude.usage.cacheCreationInputTokens,
-      cache_read_input_tokens: claude.usage.cacheReadInputTokens,
-    },
-    cost_usd: claude.costUsd,
-    permission_denials: claude.permissionDenials.map(cleanJson),
-    session_id: cleanText(claude.sessionId),
-  };
+  const count = runs === 1 ? '' : `, ${runsEnded} of its ${runs} runs have ended`;
+  return `${id} ${state}${count}; follow it with get_task_logs (wait_seconds waits for its end), stop it with cancel_task.`;
 }

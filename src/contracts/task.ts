@@ -72,6 +72,8 @@ export const claudeSpec = z.strictObject({
   disallowedTools: z.array(z.string()).optional(),
   permissionMode,
   maxTurns: z.int().min(1).optional(),
+  /** Of one run, as the gateway counts. */
+  maxBudgetUsd: z.number().positive().optional(),
   /** A JSON Schema, checked against its meta-schema at submit. */
   outputSchema: z.record(z.string(), z.json()).optional(),
   files: z.array(inlineFile),
@@ -154,12 +156,40 @@ export const runResult = z.object({
 });
 export type RunResult = z.infer<typeof runResult>;
 
+/** Of the runs of a Claude task together; `costUsd` is null where that of one is not known. */
+const spent = { costUsd: z.number().nullable().optional(), usage: usage.optional() };
+
 /** `end`: written once by the first server that sees all results. */
 export const taskEnd = z.object({
   status: runStatus,
   at: z.iso.datetime(),
   counts: z.record(runStatus, z.int()),
-  costUsd: z.number().nullable().optional(),
-  usage: usage.optional(),
+  ...spent,
 });
 export type TaskEnd = z.infer<typeof taskEnd>;
+
+/** What the output of a task with several runs tells of one of them. Its texts are clean and cut. */
+export const runSummary = z.object({
+  run: z.int().min(0),
+  status: runStatus,
+  exitCode: z.int().nullable(),
+  error: runError.optional(),
+  costUsd: z.number().nullable().optional(),
+  /** Stdout of code, Claude's response. */
+  text: z.string(),
+});
+export type RunSummary = z.infer<typeof runSummary>;
+
+/** `outcome`: what a task with several runs came to, so that nobody reads all results twice. Written before `end`. */
+export const taskOutcome = z.object({
+  /** All, in order. */
+  runs: z.array(runSummary),
+  /** As many as an output holds, in the order of the runs. */
+  artifacts: z.array(artifact.omit({ text: true }).extend({ run: z.int().min(0) })),
+  artifactsLeftOut: z.int(),
+  /** From the start of the first run to the end of the last. */
+  durationMs: z.number(),
+  sandbox: sandboxReport,
+  ...spent,
+});
+export type TaskOutcome = z.infer<typeof taskOutcome>;

@@ -26,7 +26,7 @@ const cancelLookMs = 2000;
 export function createWork(options: WorkOptions): Work {
   const { store, log } = options;
   const queue = createQueue(options.slots, () => onIdle());
-  const known = new Map<TaskId, Set<AbortController>>();
+  const known = new Map<TaskId, TaskInHand>();
   let stopping = false;
   /** Calls that were heard and have not become runs yet. */
   let looking = 0;
@@ -51,7 +51,7 @@ export function createWork(options: WorkOptions): Work {
 
   const stopIfCancelled = async (id: TaskId) => {
     if ((await store.read(keys.cancel(id))) === undefined) return;
-    for (const stop of known.get(id) ?? []) stop.abort('cancelled' satisfies KillReason);
+    for (const stop of known.get(id)?.underWay ?? []) stop.abort('cancelled' satisfies KillReason);
   };
 
   const stopCancelled = () => {
@@ -60,19 +60,23 @@ export function createWork(options: WorkOptions): Work {
     }
   };
 
+  const execute = async (task: TaskRecord, run: number, inHand: TaskInHand) => {
+    const stop = new AbortController();
+    inHand.underWay.add(stop);
+    if (!stopping) await executeRun(options, task, run, stop);
+    inHand.underWay.delete(stop);
+    inHand.left--;
+    if (inHand.left === 0) known.delete(task.id);
+  };
+
   const take = (task: TaskRecord) => {
-    const stops = new Set<AbortController>();
-    known.set(task.id, stops);
+    const inHand: TaskInHand = { underWay: new Set(), left: task.runs };
+    known.set(task.id, inHand);
     watch ??= setInterval(stopCancelled, cancelLookMs);
-    for (let run = 0; run < task.runs; run++) {
-      const stop = new AbortController();
-      stops.add(stop);
-      queue.add(task.owner, async () => {
-        if (!stopping) await executeRun(options, task, run, stop);
-        stops.delete(stop);
-        if (stops.size === 0) known.delete(task.id);
-      });
-    }
+    queue.add(
+      task.owner,
+      eachRun(task, (run) => execute(task, run, inHand)),
+    );
   };
 
   const look = async (id: TaskId) => {
@@ -96,7 +100,7 @@ export function createWork(options: WorkOptions): Work {
       stopping = true;
       for (const id of known.keys()) {
         await stopIfCancelled(id);
-        for (const stop of known.get(id) ?? []) stop.abort('stopped' satisfies KillReason);
+        for (const stop of known.get(id)?.underWay ?? []) stop.abort('stopped' satisfies KillReason);
       }
       if (!isIdle()) await new Promise<void>((resolve) => drained.push(resolve));
     },
@@ -104,4 +108,16 @@ export function createWork(options: WorkOptions): Work {
       return isIdle();
     },
   };
+}
+
+interface TaskInHand {
+  /** What ends each run under way. */
+  readonly underWay: Set<AbortController>;
+  /** Runs that have not ended. */
+  left: number;
+}
+
+/** A thousand runs wait as one number. */
+function* eachRun({ runs }: TaskRecord, execute: (run: number) => Promise<void>): Generator<() => Promise<void>> {
+  for (let run = 0; run < runs; run++) yield () => execute(run);
 }

@@ -15,9 +15,19 @@ export async function readEventsPage(store: Store, id: TaskId, options: EventsOp
     : readForward(store, chunks, options, options.fromSeq, totalLines);
 }
 
-/** The seq that the next line of the run will have. */
-export async function nextSeqOf(store: Store, id: TaskId, run: number): Promise<number> {
-  return countLines(store, await listChunks(store, id, run));
+/**
+ * Says, each time it is asked, whether the run has a line at or after `fromSeq` by now. It reads what is new; where nothing
+ * is, that is one small listing.
+ */
+export function createLineWatch(store: Store, id: TaskId, run: number, fromSeq: number): () => Promise<boolean> {
+  const prefix = keys.events(id, run);
+  let lastSeen: string | undefined;
+  return async () => {
+    const newest = (await store.list(prefix, lastSeen === undefined ? {} : { after: lastSeen })).at(-1);
+    if (newest === undefined) return false;
+    lastSeen = newest;
+    return (await countLines(store, [chunkOf(prefix, newest)])) > fromSeq;
+  };
 }
 
 interface Chunk {
@@ -27,7 +37,11 @@ interface Chunk {
 
 async function listChunks(store: Store, id: TaskId, run: number): Promise<Chunk[]> {
   const prefix = keys.events(id, run);
-  return (await store.list(prefix)).map((key) => ({ key, firstSeq: Number.parseInt(key.slice(prefix.length), 10) }));
+  return (await store.list(prefix)).map((key) => chunkOf(prefix, key));
+}
+
+function chunkOf(prefix: string, key: string): Chunk {
+  return { key, firstSeq: Number.parseInt(key.slice(prefix.length), 10) };
 }
 
 async function countLines(store: Store, chunks: readonly Chunk[]): Promise<number> {

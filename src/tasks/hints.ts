@@ -4,18 +4,19 @@ import type { RunnerHint } from '../contracts/runner-channel.ts';
 /** News of tasks, from whoever has some. A hint only shortens a wait; the truth is read from the store. */
 export interface Hints {
   publish(hint: RunnerHint): void;
-  /** Hears the news of one task from now on. */
-  watch(id: TaskId): Watch;
+  /** Hears the news of one task from now on, of which `isNews` says what is worth a look. */
+  watch(id: TaskId, isNews: (hint: RunnerHint) => boolean): Watch;
 }
 
 export interface Watch {
-  /** Resolves at news of this kind since the last call, after `timeoutMs`, or when the signal is aborted. */
-  next(news: ReadonlySet<RunnerHint['news']>, timeoutMs: number, signal: AbortSignal): Promise<void>;
+  /** Resolves at news since the last call, after `timeoutMs`, or when the signal is aborted. Whether there was news. */
+  next(timeoutMs: number, signal: AbortSignal): Promise<boolean>;
   close(): void;
 }
 
 interface Listener {
-  heard: Set<RunnerHint['news']>;
+  readonly isNews: (hint: RunnerHint) => boolean;
+  heard: boolean;
   wake: (() => void) | undefined;
 }
 
@@ -23,18 +24,19 @@ export function createHints(): Hints {
   const listeners = new Map<TaskId, Set<Listener>>();
 
   return {
-    publish({ task, news }) {
-      for (const listener of listeners.get(task) ?? []) {
-        listener.heard.add(news);
+    publish(hint) {
+      for (const listener of listeners.get(hint.task) ?? []) {
+        if (!listener.isNews(hint)) continue;
+        listener.heard = true;
         listener.wake?.();
       }
     },
-    watch(id) {
-      const listener: Listener = { heard: new Set(), wake: undefined };
+    watch(id, isNews) {
+      const listener: Listener = { isNews, heard: false, wake: undefined };
       const all = listeners.get(id) ?? new Set();
       listeners.set(id, all.add(listener));
       return {
-        next: (news, timeoutMs, signal) => nextNews(listener, news, timeoutMs, signal),
+        next: (timeoutMs, signal) => nextNews(listener, timeoutMs, signal),
         close() {
           all.delete(listener);
           if (all.size === 0) listeners.delete(id);
@@ -44,27 +46,18 @@ export function createHints(): Hints {
   };
 }
 
-function nextNews(
-  listener: Listener,
-  news: ReadonlySet<RunnerHint['news']>,
-  timeoutMs: number,
-  signal: AbortSignal,
-): Promise<void> {
+function nextNews(listener: Listener, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const finish = () => {
       clearTimeout(timer);
       signal.removeEventListener('abort', finish);
       listener.wake = undefined;
-      listener.heard.clear();
-      resolve();
-    };
-    const wakeIfMeant = () => {
-      if ([...listener.heard].some((each) => news.has(each))) finish();
+      resolve(listener.heard);
+      listener.heard = false;
     };
     const timer = setTimeout(finish, timeoutMs);
     signal.addEventListener('abort', finish, { once: true });
-    listener.wake = wakeIfMeant;
-    if (signal.aborted) finish();
-    else wakeIfMeant();
+    listener.wake = finish;
+    if (signal.aborted || listener.heard) finish();
   });
 }

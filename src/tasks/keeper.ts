@@ -21,10 +21,17 @@ export function startKeeper(context: Recovering): Keeper {
   // One after the other: two sweeps at once would ask the backend twice.
   let working = Promise.resolve();
   let closed = false;
+  /** What has not begun: one that is asked for again meanwhile is the same. */
+  const waiting = new Set<string>();
 
   const soon = (what: string, work: (context: Recovering) => Promise<void>) => {
+    if (waiting.has(what)) return;
+    waiting.add(what);
     working = working
-      .then(() => (closed ? undefined : work(context)))
+      .then(() => {
+        waiting.delete(what);
+        return closed ? undefined : work(context);
+      })
       .catch((error: unknown) => context.log.warn({ error }, `${what} failed; it is tried again`));
   };
   const sweepSoon = () => soon('a sweep', sweep);

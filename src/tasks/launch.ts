@@ -3,7 +3,7 @@ import { asRunyardError, RunyardError } from '../contracts/errors.ts';
 import { keys } from '../contracts/keys.ts';
 import type { Store } from '../contracts/store.ts';
 import type { TaskRecord } from '../contracts/task.ts';
-import { claimRun, settleRun } from './settle.ts';
+import { endUnclaimed } from './settle.ts';
 
 /** A task is launched this often at most; then it ends as `backend_error`. */
 export const launchesMax = 3;
@@ -22,16 +22,21 @@ export interface Launching {
 export async function launchTask({ store, backend, writer }: Launching, record: TaskRecord, k: number): Promise<void> {
   const note = JSON.stringify({ at: new Date().toISOString(), by: writer });
   if ((await store.create(keys.launch(record.id, k), note)) === 'exists') return;
-  const handle = await backend.launch(record);
+  const handle = await backend.launch(record).catch(async (error: unknown) => {
+    // Nothing was started: this attempt does not count, and is free for the next who tries.
+    if (error instanceof RunyardError && error.code === 'rate_limited') await store.remove(keys.launch(record.id, k));
+    throw error;
+  });
   await store.create(keys.launchHandle(record.id, k), JSON.stringify(handle));
 }
 
-/** Ends every run that nobody has claimed with the reason why it cannot begin. */
-export async function giveUpLaunching({ store, writer }: Launching, record: TaskRecord, cause: unknown): Promise<void> {
+/** Ends those of these runs that nobody has claimed with the reason why they cannot begin. */
+export async function giveUpLaunching(
+  context: Launching,
+  record: TaskRecord,
+  runs: readonly number[],
+  cause: unknown,
+): Promise<void> {
   const { code, message } = cause instanceof RunyardError ? cause : asRunyardError(cause);
-  for (let run = 0; run < record.runs; run++) {
-    if (await claimRun(store, record, run, writer)) {
-      await settleRun(store, record, run, { status: 'failed', error: { code, message } });
-    }
-  }
+  await endUnclaimed(context, record, runs, { status: 'failed', error: { code, message } });
 }

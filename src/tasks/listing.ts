@@ -2,10 +2,10 @@ import type { Caller } from '../contracts/caller.ts';
 import { RunyardError } from '../contracts/errors.ts';
 import { keys, taskIdOfKey } from '../contracts/keys.ts';
 import type { Store } from '../contracts/store.ts';
-import { type TaskRecord, taskEnd } from '../contracts/task.ts';
+import type { TaskRecord, TaskStatus } from '../contracts/task.ts';
 import type { ListTasksOptions, TaskSummary } from '../contracts/task-service.ts';
-import { claimedRuns, readJson, readRecord, readResults } from './objects.ts';
-import { statusOf } from './status.ts';
+import { readEnd } from './finish.ts';
+import { anyRunIsClaimed, readRecord, readResult } from './objects.ts';
 
 /** Tasks looked at for one page: a rare status must not make the call read everything there is. */
 const looksMax = 500;
@@ -41,10 +41,12 @@ async function summarize(
   return { record, status: await currentStatus(store, record) };
 }
 
-async function currentStatus(store: Store, record: TaskRecord) {
-  const end = await readJson(store, keys.end(record.id), taskEnd);
+/** Never a look at every run: a task with several has ended, for a list, once a look or a sweep has counted them. */
+async function currentStatus(store: Store, record: TaskRecord): Promise<TaskStatus> {
+  const end = await readEnd(store, record);
   if (end !== undefined) return end.status;
-  return statusOf(await readResults(store, record), (await claimedRuns(store, record)).size > 0);
+  const result = record.runs === 1 ? await readResult(store, record.id, 0) : undefined;
+  return result?.status ?? ((await anyRunIsClaimed(store, record)) ? 'running' : 'queued');
 }
 
 function encodeCursor(name: string): string {

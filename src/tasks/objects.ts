@@ -3,7 +3,16 @@ import { RunyardError } from '../contracts/errors.ts';
 import { type TaskId, taskId } from '../contracts/ids.ts';
 import { keys } from '../contracts/keys.ts';
 import type { Store } from '../contracts/store.ts';
-import { claim, handle, type RunResult, runResult, type TaskRecord, taskRecord } from '../contracts/task.ts';
+import {
+  type Claim,
+  claim,
+  type Handle,
+  handle,
+  type RunResult,
+  runResult,
+  type TaskRecord,
+  taskRecord,
+} from '../contracts/task.ts';
 
 /** The objects of a task, read and checked. What does not fit its schema is an error, never a guess. */
 
@@ -28,54 +37,55 @@ export function readRecord(store: Store, id: TaskId): Promise<TaskRecord | undef
   return readJson(store, keys.record(id), taskRecord);
 }
 
-/** Up to so many runs are looked at one by one: that costs less than a listing. */
-const fewRuns = 4;
-
-/** One place a run, in order; undefined where the run has no result. */
-export async function readResults(store: Store, record: TaskRecord): Promise<(RunResult | undefined)[]> {
-  if (record.runs <= fewRuns) {
-    return Promise.all(runsOf(record).map((run) => readJson(store, keys.result(record.id, run), runResult)));
-  }
-  const results = new Array<RunResult | undefined>(record.runs).fill(undefined);
-  await Promise.all(
-    (await store.list(keys.results(record.id))).map(async (key) => {
-      const result = await readJson(store, key, runResult);
-      if (result !== undefined) results[result.run] = result;
-    }),
-  );
-  return results;
+export function readResult(store: Store, id: TaskId, run: number): Promise<RunResult | undefined> {
+  return readJson(store, keys.result(id, run), runResult);
 }
 
-function runsOf(record: TaskRecord): number[] {
-  return Array.from({ length: record.runs }, (_, run) => run);
-}
-
-/** The runs that somebody has claimed. */
-export async function claimedRuns(store: Store, record: TaskRecord): Promise<Set<number>> {
-  if (record.runs <= fewRuns) {
-    const claims = await Promise.all(runsOf(record).map((run) => readClaim(store, record.id, run)));
-    return new Set(runsOf(record).filter((run) => claims[run] !== undefined));
-  }
-  const prefix = keys.claims(record.id);
-  return new Set((await store.list(prefix)).map((key) => Number(key.slice(prefix.length))));
-}
-
-export function readClaim(store: Store, id: TaskId, run: number) {
+export function readClaim(store: Store, id: TaskId, run: number): Promise<Claim | undefined> {
   return readJson(store, keys.claim(id, run), claim);
 }
 
+/** The runs that have a result, by one listing. */
+export async function runsWithResult(store: Store, id: TaskId): Promise<Set<number>> {
+  return runsNamedBelow(keys.results(id), await store.list(keys.results(id)));
+}
+
+/** The runs that somebody has claimed, by one listing. */
+export async function runsWithClaim(store: Store, id: TaskId): Promise<Set<number>> {
+  return runsNamedBelow(keys.claims(id), await store.list(keys.claims(id)));
+}
+
+/** `claims/7` and `results/7.json` both name run 7. */
+function runsNamedBelow(prefix: string, found: readonly string[]): Set<number> {
+  return new Set(found.map((key) => Number.parseInt(key.slice(prefix.length), 10)));
+}
+
+export async function anyRunIsClaimed(store: Store, { id, runs }: TaskRecord): Promise<boolean> {
+  if (runs === 1) return (await readClaim(store, id, 0)) !== undefined;
+  return (await store.list(keys.claims(id), { limit: 1 })).length > 0;
+}
+
+export function runsOf({ runs }: TaskRecord): number[] {
+  return Array.from({ length: runs }, (_, run) => run);
+}
+
 export interface LaunchState {
+  /** One place a launch, in order; undefined where the backend has not answered yet. */
+  readonly handles: readonly (Handle | undefined)[];
   /** Launches begun until now; the next one is numbered so. */
   readonly count: number;
-  /** Of the newest launch; undefined where the backend has not answered yet. */
-  readonly handle: z.infer<typeof handle> | undefined;
-  readonly newest: number;
+  /** Of the newest launch. */
+  readonly handle: Handle | undefined;
 }
 
 export async function readLaunches(store: Store, id: TaskId): Promise<LaunchState> {
-  const names = (await store.list(keys.launches(id))).map((key) => key.slice(keys.launches(id).length));
-  const numbers = names.filter((name) => /^\d+$/.test(name)).map(Number);
-  const newest = Math.max(-1, ...numbers);
-  const found = newest === -1 ? undefined : await readJson(store, keys.launchHandle(id, newest), handle);
-  return { count: newest + 1, newest, handle: found };
+  const prefix = keys.launches(id);
+  const names = (await store.list(prefix)).map((key) => key.slice(prefix.length));
+  const count = 1 + Math.max(-1, ...names.filter((name) => /^\d+$/.test(name)).map(Number));
+  const handles = await Promise.all(
+    Array.from({ length: count }, (_, k) =>
+      names.includes(`${k}.handle`) ? readJson(store, keys.launchHandle(id, k), handle) : undefined,
+    ),
+  );
+  return { handles, count, handle: handles.at(-1) };
 }

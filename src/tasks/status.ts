@@ -1,39 +1,35 @@
-import type { RunResult, RunStatus, TaskEnd, TaskStatus, Usage } from '../contracts/task.ts';
+import type { RunResult, RunStatus, TaskEnd, TaskKind, Usage } from '../contracts/task.ts';
 
 /** Status is derived from claims and results, never stored before the end. */
-export function statusOf(results: readonly (RunResult | undefined)[], anyClaimed: boolean): TaskStatus {
-  const statuses = results.flatMap((result) => (result === undefined ? [] : [result.status]));
-  if (statuses.length === results.length) return worstOf(statuses);
-  return anyClaimed || statuses.length > 0 ? 'running' : 'queued';
-}
 
+/** Cancelled if any run is, else failed if any is, and so on. */
 const worstFirst: readonly RunStatus[] = ['cancelled', 'failed', 'timed_out', 'succeeded'];
 
-function worstOf(statuses: readonly RunStatus[]): RunStatus {
-  return worstFirst.find((status) => statuses.includes(status)) ?? 'succeeded';
+/** Adds up the results of a task, in any order, without keeping them. */
+export interface Tally {
+  add(result: RunResult): void;
+  /** What `end` says once all results were added. */
+  end(): TaskEnd;
 }
 
-/** What `end` says of a task whose runs all have a result. */
-export function endOf(results: readonly RunResult[]): TaskEnd {
-  const count = (status: RunStatus) => results.filter((result) => result.status === status).length;
-  const claude = results.flatMap((result) => (result.claude === undefined ? [] : [result.claude]));
+export function createTally(kind: TaskKind): Tally {
+  const counts: Record<RunStatus, number> = { succeeded: 0, failed: 0, timed_out: 0, cancelled: 0 };
+  let usage: Usage = { inputTokens: 0, outputTokens: 0, cacheCreationInputTokens: 0, cacheReadInputTokens: 0 };
+  let costUsd: number | null = 0;
   return {
-    status: worstOf(results.map((result) => result.status)),
-    at: new Date().toISOString(),
-    counts: {
-      succeeded: count('succeeded'),
-      failed: count('failed'),
-      timed_out: count('timed_out'),
-      cancelled: count('cancelled'),
+    add({ status, claude }) {
+      counts[status]++;
+      // Of a run without a word from the gateway nobody knows what it cost.
+      const cost = claude?.costUsd ?? null;
+      costUsd = costUsd === null || cost === null ? null : costUsd + cost;
+      if (claude !== undefined) usage = addUsage(usage, claude.usage);
     },
-    ...(claude.length === 0
-      ? {}
-      : {
-          costUsd: claude.some((one) => one.costUsd === null)
-            ? null
-            : claude.reduce((sum, one) => sum + (one.costUsd ?? 0), 0),
-          usage: claude.map((one) => one.usage).reduce(addUsage),
-        }),
+    end: () => ({
+      status: worstFirst.find((status) => counts[status] > 0) ?? 'succeeded',
+      at: new Date().toISOString(),
+      counts: { ...counts },
+      ...(kind === 'claude' ? { costUsd, usage } : {}),
+    }),
   };
 }
 

@@ -9,9 +9,10 @@ import type { Store } from '../contracts/store.ts';
 import type { TaskRecord } from '../contracts/task.ts';
 import type { NewTask } from '../contracts/task-service.ts';
 import { canonicalJson } from '../lib/canonical-json.ts';
+import { finishPending } from './finish.ts';
 import { giveUpLaunching, type Launching, launchTask } from './launch.ts';
-import { readKeyRecord, readRecord } from './objects.ts';
-import { finishWhereEnded } from './settle.ts';
+import { readKeyRecord, readRecord, runsOf } from './objects.ts';
+import { allEnded, lookAt } from './progress.ts';
 
 /**
  * key -> sealed -> pending -> owners -> `task.json` (the acknowledgement) -> launch. Each step can be the last one that
@@ -103,7 +104,9 @@ async function refuseAboveCap({ store }: Submitting, id: TaskId, { owner }: Call
 /** A task counts as pending until somebody has looked at its end. */
 async function finishUnseenEnd(store: Store, id: TaskId): Promise<void> {
   const record = await readRecord(store, id);
-  if (record !== undefined) await finishWhereEnded(store, record);
+  if (record === undefined) return;
+  const progress = await lookAt(store, record);
+  if (allEnded(record, progress)) await finishPending(store, record, progress.result);
 }
 
 async function writeObjects(context: Submitting, id: TaskId, task: NewTask, caller: Caller): Promise<TaskRecord> {
@@ -135,7 +138,7 @@ async function firstLaunch(context: Submitting, record: TaskRecord): Promise<voi
   const attempt = launchTask(context, record, 0).catch(async (cause: unknown) => {
     const error = asRunyardError(cause);
     if (error.retryable) return;
-    await giveUpLaunching(context, record, error);
+    await giveUpLaunching(context, record, runsOf(record), error);
     throw error;
   });
   await doneOrLater(attempt, firstLaunchAnswerMs);

@@ -3,42 +3,41 @@ import type { Caller } from '../contracts/caller.ts';
 import { RunyardError } from '../contracts/errors.ts';
 import { type TaskId, taskCreatedAtMs, taskId } from '../contracts/ids.ts';
 import { keys } from '../contracts/keys.ts';
-import type { RunnerHint } from '../contracts/runner-channel.ts';
 import type { Seal } from '../contracts/seal.ts';
 import type { Store } from '../contracts/store.ts';
 import type { RunResult, TaskRecord } from '../contracts/task.ts';
 import { hasEnded } from '../contracts/task-output.ts';
-import type { TaskService, TaskView, WaitOptions } from '../contracts/task-service.ts';
+import type { Noticing, TaskService, TaskView, WaitOptions } from '../contracts/task-service.ts';
 import type { Logger } from '../lib/logger.ts';
-import { nextSeqOf, readEventsPage } from './events-page.ts';
-import type { Hints, Watch } from './hints.ts';
+import { createPace } from '../lib/pace.ts';
+import { cancelTask } from './cancel.ts';
+import { readEventsPage } from './events-page.ts';
+import { viewOfFinished } from './finish.ts';
+import { endOfRun, endOfTask, linesOrEnd } from './goals.ts';
+import type { Hints } from './hints.ts';
 import { listTasks } from './listing.ts';
-import { claimedRuns, readClaim, readLaunches, readRecord } from './objects.ts';
-import { cancelUnclaimed, recoverTask } from './recover.ts';
-import { finishWhereEnded } from './settle.ts';
-import { statusOf } from './status.ts';
+import { readRecord, readResult } from './objects.ts';
+import { allEnded, lookAt, type Progress, viewOf } from './progress.ts';
+import { settleRuns } from './recover.ts';
 import { type Submitting, submitTask } from './submit.ts';
+import { createInspections, waitFor } from './wait.ts';
 
 export interface TaskServiceOptions {
   readonly store: Store;
   readonly seal: Seal;
   readonly backend: Backend;
   readonly hints: Hints;
+  readonly noticing: Noticing;
   readonly log: Logger;
   /** Names this server in the store, for people who read it. */
   readonly writer: string;
   readonly retentionMs: number;
 }
 
-/** Without news the truth is looked up this often. */
-const lookEveryMs = 2000;
-
-/** A young task is in the hands of whoever submitted it; a look need not ask what became of its launch. */
-const settledAfterMs = 1000;
-
 export function createTaskService(options: TaskServiceOptions): TaskService {
-  const { store, hints } = options;
+  const { store, hints, noticing, log } = options;
   const context: Submitting & TaskServiceOptions = options;
+  const inspections = createInspections(noticing);
 
   /** The caller's own task; another owner's, a too old one and one that never was give the same answer. */
   const recordOf = async (id: TaskId, caller: Caller): Promise<TaskRecord> => {
@@ -49,71 +48,71 @@ export function createTaskService(options: TaskServiceOptions): TaskService {
     return record;
   };
 
-  const viewOf = async (record: TaskRecord, results: readonly (RunResult | undefined)[]): Promise<TaskView> => {
-    const anyClaimed = results.includes(undefined) && (await claimedRuns(store, record)).size > 0;
-    return { record, status: statusOf(results, anyClaimed), results };
-  };
-
-  /** What the store says, without asking the backend. */
-  const glance = async (record: TaskRecord): Promise<TaskView> => viewOf(record, await finishWhereEnded(store, record));
+  /** Where it is time to ask the backend: whether what it said ended a run. */
+  const settleWhereDue = async (record: TaskRecord, progress: Progress): Promise<boolean> =>
+    !allEnded(record, progress) && inspections.areDue(record) && (await settleRuns(context, record, progress));
 
   /** What the store says after everything that can be settled is settled. */
-  const inspect = async (record: TaskRecord): Promise<TaskView> => {
-    const isYoung = Date.now() - taskCreatedAtMs(record.id) < settledAfterMs;
-    return isYoung ? glance(record) : viewOf(record, await recoverTask(context, record));
+  const view = async (record: TaskRecord): Promise<TaskView> => {
+    const finished = record.runs > 1 ? await viewOfFinished(store, record) : undefined;
+    if (finished !== undefined) return finished;
+    const progress = await lookAt(store, record);
+    const settled = await settleWhereDue(record, progress);
+    return viewOf(store, record, settled ? await lookAt(store, record) : progress);
   };
 
-  /** Looks at news and every two seconds until `isOver`; the deadline and the signal end it with the last view. */
-  const watchUntil = async (
-    record: TaskRecord,
-    news: RunnerHint['news'][],
-    { waitMs, signal }: WaitOptions,
-    isOver: (view: TaskView) => boolean | Promise<boolean>,
-  ) => {
-    const kinds = new Set(news);
-    const deadline = Date.now() + waitMs;
-    const watch: Watch = hints.watch(record.id);
-    try {
-      let view = await inspect(record);
-      let inspectedAt = Date.now();
-      while (!(await isOver(view)) && Date.now() < deadline && !signal.aborted) {
-        await watch.next(kinds, Math.min(lookEveryMs, deadline - Date.now()), signal);
-        const due = Date.now() - inspectedAt >= lookEveryMs;
-        view = due ? await inspect(record) : await glance(record);
-        if (due) inspectedAt = Date.now();
+  const waiting = {
+    hints,
+    noticing,
+    looks: createPace(noticing.looksPerSecond),
+    async settle(record: TaskRecord): Promise<boolean> {
+      if (!inspections.areDue(record)) return false;
+      try {
+        return await settleRuns(context, record, await lookAt(store, record));
+      } catch (error) {
+        // The truth may still come from the runner itself.
+        log.warn({ task: record.id, error }, 'a task that is waited for could not be settled now; it is tried again');
+        return false;
       }
-      return view;
-    } finally {
-      watch.close();
-    }
+    },
   };
 
-  const waitForEnd = (record: TaskRecord, wait: WaitOptions) => watchUntil(record, ['ended'], wait, hasEnded);
-
-  const wakeRunners = async (record: TaskRecord) => {
-    const launched = (await readLaunches(store, record.id)).handle;
-    for (const run of await claimedRuns(store, record)) {
-      const handle = (await readClaim(store, record.id, run))?.handle ?? launched;
-      if (handle !== undefined) await options.backend.cancel(handle, record.id);
-    }
+  const waitForTask = async (record: TaskRecord, wait: WaitOptions): Promise<TaskView> => {
+    const finished = record.runs > 1 ? await viewOfFinished(store, record) : undefined;
+    if (finished !== undefined) return finished;
+    const end = endOfTask(store, record);
+    await waitFor(waiting, record, wait, end);
+    return viewOf(store, record, end.progress);
   };
 
   return {
     submit: (task, caller) => submitTask(context, task, caller),
 
-    look: async (id, caller) => inspect(await recordOf(id, caller)),
+    look: async (id, caller) => view(await recordOf(id, caller)),
 
-    wait: async (id, caller, wait) => waitForEnd(await recordOf(id, caller), wait),
+    async wait(id, caller, { run, ...wait }) {
+      const record = await recordOf(id, caller);
+      if (run !== undefined) refuseUnknownRun(record, run);
+      if (run === undefined || record.runs === 1) return waitForTask(record, wait);
+      await waitFor(waiting, record, wait, endOfRun(store, record, run));
+      return view(record);
+    },
+
+    async result(id, caller, run) {
+      const record = await recordOf(id, caller);
+      refuseUnknownRun(record, run);
+      const result = await readResult(store, id, run);
+      // A runner tells of a result as soon as it can be seen; whoever passes it on makes sure of it first.
+      if (result !== undefined) await store.persist(keys.result(id, run));
+      return result;
+    },
 
     async cancel(id, caller, wait) {
       const record = await recordOf(id, caller);
-      const view = await inspect(record);
-      if (hasEnded(view)) return view;
-      await store.create(keys.cancel(id), JSON.stringify({ by: options.writer, at: new Date().toISOString() }));
-      await store.persist(keys.cancel(id));
-      for (let run = 0; run < record.runs; run++) await cancelUnclaimed(context, record, run);
-      await wakeRunners(record);
-      return waitForEnd(record, wait);
+      const current = await view(record);
+      if (hasEnded(current)) return current;
+      await cancelTask(context, record);
+      return waitForTask(record, wait);
     },
 
     list: (caller, listing) => listTasks(store, caller, options.retentionMs, listing),
@@ -124,37 +123,33 @@ export function createTaskService(options: TaskServiceOptions): TaskService {
       return readEventsPage(store, id, page);
     },
 
-    async waitForEvents(id, caller, { run, fromSeq, ...wait }) {
+    async waitForEvents(id, caller, wait) {
       const record = await recordOf(id, caller);
-      refuseUnknownRun(record, run);
-      await watchUntil(
-        record,
-        ['events', 'ended'],
-        wait,
-        async (view) => hasEnded(view) || (await nextSeqOf(store, id, run)) > fromSeq,
-      );
+      refuseUnknownRun(record, wait.run);
+      await waitFor(waiting, record, wait, linesOrEnd(store, record, wait));
     },
 
     async artifact(id, caller, { run, path, offset, length }) {
       const record = await recordOf(id, caller);
-      refuseUnknownRun(record, run);
-      const view = await inspect(record);
-      const artifact = view.results[run]?.artifacts.find((each) => each.path === path);
+      const result = run < record.runs ? await readResult(store, id, run) : undefined;
+      const artifact = result?.artifacts.find((each) => each.path === path);
       const bytes =
         artifact && (await store.read(keys.artifact(id, run, path), { offset, length: length ?? artifact.sizeBytes }));
-      if (artifact === undefined || bytes === undefined) throw noSuchArtifact(view, run, path);
+      if (artifact === undefined || bytes === undefined) throw noSuchArtifact(record, result, run, path);
       return { artifact, bytes };
     },
   };
 }
 
-function refuseUnknownRun(record: TaskRecord, run: number): void {
-  if (run >= record.runs)
-    throw new RunyardError('not_found', `run: ${record.id} has ${record.runs} run(s), numbered from 0.`);
+function refuseUnknownRun({ runs }: TaskRecord, run: number): void {
+  if (run < runs) return;
+  const which = runs === 1 ? 'run 0 only' : `runs 0 to ${runs - 1}`;
+  throw new RunyardError('invalid_request', `run: this task has ${which}`);
 }
 
-function noSuchArtifact(view: TaskView, run: number, path: string): RunyardError {
-  const result = view.results[run];
+function noSuchArtifact(record: TaskRecord, result: RunResult | undefined, run: number, path: string): RunyardError {
+  if (run >= record.runs)
+    return new RunyardError('not_found', `run: ${record.id} has ${record.runs} run(s), numbered from 0.`);
   if (result === undefined) {
     return new RunyardError('not_found', `path: the run has not ended, so ${path} is not there yet.`, {
       hint: 'Wait for its end with get_task_logs.',

@@ -5,7 +5,14 @@ import { language } from '../contracts/task.ts';
 import { codeOutput } from '../contracts/task-output.ts';
 import { type Call, defineTool } from './define-tool.ts';
 import { files } from './params/files.ts';
-import { envField, idempotencyKeyField, startWaitSecondsField, timeoutSecondsField } from './params/task.ts';
+import {
+  envField,
+  idempotencyKeyField,
+  runsField,
+  sizeField,
+  startWaitSecondsField,
+  timeoutSecondsField,
+} from './params/task.ts';
 import { boundedText, notEmpty, totalBytes, word, wordsBytesMax } from './params/text.ts';
 import { picturesOfTask } from './pictures-of-task.ts';
 import type { Tasks } from './services.ts';
@@ -23,6 +30,8 @@ const input = z
       .refine((words) => totalBytes(words) <= wordsBytesMax, 'are larger than 1 MiB in all')
       .default([]),
     env: envField,
+    runs: runsField,
+    size: sizeField,
     timeout_seconds: timeoutSecondsField(limits.codeTimeoutSecondsDefault),
     wait_seconds: startWaitSecondsField,
     idempotency_key: idempotencyKeyField,
@@ -61,8 +70,8 @@ function taskOf(fields: z.output<typeof input>) {
   const { language, code, files, stdin, args, env } = fields;
   return {
     spec: { kind: 'code' as const, language, code, files, stdin, args, env },
-    runs: 1,
-    size: 'small' as const,
+    runs: fields.runs,
+    size: fields.size,
     timeoutSeconds: fields.timeout_seconds,
     ...(fields.idempotency_key === undefined ? {} : { idempotencyKey: fields.idempotency_key }),
   };

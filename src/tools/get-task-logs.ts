@@ -1,9 +1,16 @@
 import { z } from 'zod';
-import { RunyardError } from '../contracts/errors.ts';
+import type { Caller } from '../contracts/caller.ts';
 import { eventStream } from '../contracts/event.ts';
 import { limits } from '../contracts/limits.ts';
 import { taskStatus } from '../contracts/task.ts';
-import { hasEnded, taskOutput } from '../contracts/task-output.ts';
+import {
+  claudeOutput,
+  codeOutput,
+  hasEnded,
+  runOutput,
+  type TaskOutput,
+  taskOutput,
+} from '../contracts/task-output.ts';
 import type { EventsPage, TaskView } from '../contracts/task-service.ts';
 import { type Call, defineTool } from './define-tool.ts';
 import { decodeCursor, encodeCursor } from './log-cursor.ts';
@@ -11,10 +18,11 @@ import { lineAsText, logLine, logLineOf } from './log-line.ts';
 import { runField, taskIdField, waitSecondsField } from './params/task.ts';
 import { quoteUntrusted } from './quote-untrusted.ts';
 import type { Tasks } from './services.ts';
+import { countRuns } from './tell-runs.ts';
 
 const input = z.strictObject({
   task_id: taskIdField,
-  run: runField,
+  run: runField.optional().describe('Where it has several: of this one alone'),
   cursor: z
     .string()
     .min(1)
@@ -34,9 +42,10 @@ const output = z.object({
   next_cursor: z.string().optional(),
   total_lines: z.int().optional(),
   result: z.looseObject({}).optional().describe("Once ended: the tool's own output"),
+  hint: z.string().optional(),
 });
 
-type Services = Tasks<'look' | 'wait' | 'events' | 'waitForEvents'>;
+type Services = Tasks<'look' | 'wait' | 'result' | 'events' | 'waitForEvents'>;
 
 export const getTaskLogs = defineTool({
   name: 'get_task_logs',
@@ -48,55 +57,86 @@ export const getTaskLogs = defineTool({
   input,
   output,
   async handle(fields, call: Call, { tasks }: Services) {
-    checkRun(fields.run, await tasks.look(fields.task_id, call.caller));
-    const { view, page } =
+    const { view, end, page } =
       fields.cursor === undefined ? await tail(fields, call, tasks) : await follow(fields, fields.cursor, call, tasks);
+    const hint = view.record.runs === 1 ? undefined : taskOutput(view).hint;
     return {
       task_id: fields.task_id,
       status: view.status,
       lines: page.lines.map(logLineOf),
-      next_cursor: encodeCursor(fields.task_id, fields.run, page.nextSeq),
+      next_cursor: encodeCursor(fields.task_id, runOf(fields), page.nextSeq),
       total_lines: page.totalLines,
-      ...(hasEnded(view) ? { result: taskOutput(view) } : {}),
+      ...(end === undefined ? {} : { result: end }),
+      ...(hint === undefined ? {} : { hint }),
     };
   },
-  tell({ task_id, status, lines = [], next_cursor, total_lines, result }) {
+  tell({ task_id, status, lines = [], next_cursor, total_lines, result, hint = '' }) {
     const next =
       result === undefined
-        ? `\nIt is unfinished; go on with cursor ${JSON.stringify(next_cursor)} and wait_seconds.`
-        : '\nIt has ended; its outcome is in result.';
+        ? `\nIt is unfinished; go on with cursor ${JSON.stringify(next_cursor)} and wait_seconds. ${hint}`
+        : `\nIt has ended; its outcome is in result. ${tellCounts(result)}`;
     const log = lines.map(lineAsText).join('\n');
-    return `${task_id} ${status}: ${lines.length} of ${total_lines} lines.${quoteUntrusted('log', log)}${next}`;
+    const count = `${task_id} ${status}: ${lines.length} of ${total_lines} lines.`;
+    return `${count}${quoteUntrusted('log', log)}${next}`.trimEnd();
   },
 });
 
-function checkRun(run: number, { record }: TaskView): void {
-  if (run < record.runs) return;
-  const last = record.runs - 1;
-  throw new RunyardError('invalid_request', `run: this task has ${last === 0 ? 'run 0 only' : `runs 0 to ${last}`}`);
+const severalRuns = z.union([codeOutput.required({ runs: true }), claudeOutput.required({ runs: true })]);
+
+/** Where it is about several runs. */
+function tellCounts(result: object): string {
+  const { data } = severalRuns.safeParse(result);
+  return data === undefined ? '' : countRuns(data);
 }
 
-/** The last lines, now or at the end of the task. */
-async function tail(fields: Fields, { caller, signal }: Call, tasks: Services['tasks']) {
-  const view = await tasks.wait(fields.task_id, caller, { waitMs: fields.wait_seconds * 1000, signal });
-  return { view, page: await tasks.events(fields.task_id, caller, pageOf(fields)) };
+/** Lines are always those of one run. */
+function runOf({ run = 0 }: Fields): number {
+  return run;
 }
 
-/** The lines after the cursor, as soon as there is one of the wanted stream, or the task has ended. */
+interface Seen {
+  readonly view: TaskView;
+  /** The output of what was asked for, the task or one run of it, once that has ended. */
+  readonly end: TaskOutput | undefined;
+  readonly page: EventsPage;
+}
+
+/** The last lines, now or at the end. */
+async function tail(fields: Fields, { caller, signal }: Call, tasks: Services['tasks']): Promise<Seen> {
+  const { task_id, run, wait_seconds } = fields;
+  const wait = { waitMs: wait_seconds * 1000, signal, ...(run === undefined ? {} : { run }) };
+  const view = await tasks.wait(task_id, caller, wait);
+  const end = await endOf(fields, view, caller, tasks);
+  return { view, end, page: await tasks.events(task_id, caller, pageOf(fields)) };
+}
+
+/** The lines after the cursor, as soon as there is one of the wanted stream, or at the end. */
 async function follow(fields: Fields, cursor: string, { caller, signal }: Call, tasks: Services['tasks']) {
+  const { task_id } = fields;
+  const run = runOf(fields);
+  const until = fields.run === undefined ? 'end of task' : 'end of run';
   const deadlineMs = performance.now() + fields.wait_seconds * 1000;
-  let fromSeq = decodeCursor(cursor, fields.task_id, fields.run);
+  let fromSeq = decodeCursor(cursor, task_id, run);
   for (;;) {
-    // Status before lines: what has ended writes no more, so that a page of an ended task is complete.
-    const view = await tasks.look(fields.task_id, caller);
-    const page: EventsPage = await tasks.events(fields.task_id, caller, { ...pageOf(fields), fromSeq });
+    // The end before the lines: what has ended writes no more, so that a page of it is complete.
+    const view = await tasks.look(task_id, caller);
+    const end = await endOf(fields, view, caller, tasks);
+    const page: EventsPage = await tasks.events(task_id, caller, { ...pageOf(fields), fromSeq });
     const waitMs = deadlineMs - performance.now();
-    if (page.lines.length > 0 || hasEnded(view) || waitMs <= 0 || signal.aborted) return { view, page };
+    if (page.lines.length > 0 || end !== undefined || waitMs <= 0 || signal.aborted) return { view, end, page };
     fromSeq = page.nextSeq;
-    await tasks.waitForEvents(fields.task_id, caller, { run: fields.run, fromSeq, waitMs, signal });
+    await tasks.waitForEvents(task_id, caller, { run, fromSeq, until, waitMs, signal });
   }
 }
 
-function pageOf({ run, stream, limit }: Fields) {
-  return { run, maxLines: limit, maxBytes: limits.logBytesDefault, ...(stream === undefined ? {} : { stream }) };
+async function endOf({ run }: Fields, view: TaskView, caller: Caller, tasks: Services['tasks']) {
+  if (run === undefined || view.record.runs === 1) return hasEnded(view) ? taskOutput(view) : undefined;
+  const result = await tasks.result(view.record.id, caller, run);
+  return result && runOutput(view.record, result);
+}
+
+function pageOf(fields: Fields) {
+  const { stream, limit } = fields;
+  const options = { run: runOf(fields), maxLines: limit, maxBytes: limits.logBytesDefault };
+  return stream === undefined ? options : { ...options, stream };
 }

@@ -17,8 +17,8 @@ export async function picturesOfTask(
     ({ path, mime_type, size_bytes }) =>
       path.startsWith('output/') && imageTypes.has(mime_type) && size_bytes <= pictureBytesMax,
   );
-  const read = small.slice(0, picturesMax).map(async ({ path }) => {
-    const { bytes } = await tasks.artifact(task_id, caller, { run: 0, path, offset: 0 });
+  const read = small.slice(0, picturesMax).map(async ({ run = 0, path }) => {
+    const { bytes } = await tasks.artifact(task_id, caller, { run, path, offset: 0 });
     return imageOf(bytes);
   });
   return (await Promise.all(read)).filter((image) => image !== undefined);

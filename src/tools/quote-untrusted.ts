@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 
-const quotedCharactersMax = 8_000;
+/** More of one text does not stand in what a model reads. */
+export const quotedCharactersMax = 8_000;
 
 /**
  * A piece of untrusted text as it may stand in what a model reads: between two marks that the text cannot have known,

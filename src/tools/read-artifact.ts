@@ -31,7 +31,7 @@ export const readArtifact = defineTool({
   input: z.strictObject({
     task_id: taskIdField,
     path: relativePath.describe('As the artifact list says'),
-    run: runField,
+    run: runField.default(0),
     offset: z.int().min(0).default(0).describe('In bytes'),
     limit: z.int().min(16).max(bytesMax).default(limits.logBytesDefault),
   }),

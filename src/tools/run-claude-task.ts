@@ -7,7 +7,14 @@ import { type Call, defineTool } from './define-tool.ts';
 import { checkOutputSchema } from './output-schema.ts';
 import { globs, modelName, shellCommands, toolNames } from './params/claude.ts';
 import { files } from './params/files.ts';
-import { envField, idempotencyKeyField, startWaitSecondsField, timeoutSecondsField } from './params/task.ts';
+import {
+  envField,
+  idempotencyKeyField,
+  runsField,
+  sizeField,
+  startWaitSecondsField,
+  timeoutSecondsField,
+} from './params/task.ts';
 import { boundedText, notEmpty } from './params/text.ts';
 import { picturesOfTask } from './pictures-of-task.ts';
 import type { Tasks, ToolServices } from './services.ts';
@@ -31,6 +38,8 @@ const input = z.strictObject({
   env: envField,
   setup_commands: shellCommands.default([]).describe('Bash lines, run before Claude'),
   artifacts: globs.default([]).describe('Globs of files to bring back besides output/**'),
+  runs: runsField,
+  size: sizeField,
   timeout_seconds: timeoutSecondsField(limits.claudeTimeoutSecondsDefault),
   wait_seconds: startWaitSecondsField,
   idempotency_key: idempotencyKeyField,
@@ -91,8 +100,8 @@ function taskOf(fields: Fields, endpoint: ModelEndpoint) {
       artifacts: fields.artifacts,
       endpoint,
     },
-    runs: 1,
-    size: 'small' as const,
+    runs: fields.runs,
+    size: fields.size,
     timeoutSeconds: fields.timeout_seconds,
     ...(fields.idempotency_key === undefined ? {} : { idempotencyKey: fields.idempotency_key }),
   };

@@ -18,8 +18,8 @@ export async function startTask(
 }
 
 /** Without a sandbox nothing was run: that is no result of the program, but a call that could not be carried out. */
-function refuseWhatNeverRan({ results }: TaskView): void {
-  const error = results[0]?.error;
+function refuseWhatNeverRan({ result, outcome }: TaskView): void {
+  const { error } = result ?? outcome?.runs[0] ?? {};
   if (error?.code === 'sandbox_unavailable')
     throw new RunyardError(error.code, error.message, { hint: 'Nothing was run.' });
 }

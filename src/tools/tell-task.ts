@@ -1,10 +1,12 @@
 import type { ClaudeOutput, CodeOutput, TaskOutput } from '../contracts/task-output.ts';
 import { quoteUntrusted } from './quote-untrusted.ts';
+import { tellRuns } from './tell-runs.ts';
 
 /** The words in which an answer is told to a model: what happened, what was printed, what to do next. */
 
 export function tellCode(output: CodeOutput): string {
   if (output.hint !== undefined) return output.hint;
+  if (output.runs !== undefined) return tellRuns({ ...output, runs: output.runs }) + tellArtifacts(output);
   return (
     headline(output, output.exit_code) +
     quoteUntrusted('stdout', output.stdout) +
@@ -16,6 +18,7 @@ export function tellCode(output: CodeOutput): string {
 
 export function tellClaude(output: ClaudeOutput): string {
   if (output.hint !== undefined) return output.hint;
+  if (output.runs !== undefined) return tellRuns({ ...output, runs: output.runs }) + tellArtifacts(output);
   const structured = output.structured_output === undefined ? undefined : JSON.stringify(output.structured_output);
   return (
     headline(output, undefined) +
@@ -41,9 +44,13 @@ function tellError({ error }: TaskOutput): string | undefined {
 
 const artifactsTold = 20;
 
-function tellArtifacts({ artifacts = [] }: TaskOutput): string {
+function tellArtifacts({ artifacts = [], artifacts_left_out = 0 }: TaskOutput): string {
   if (artifacts.length === 0) return '';
-  const list = artifacts.slice(0, artifactsTold).map(({ path, size_bytes }) => `${path} (${size_bytes} bytes)`);
-  const more = artifacts.length > artifactsTold ? `\nand ${artifacts.length - artifactsTold} more` : '';
+  const list = artifacts.slice(0, artifactsTold).map(({ run, path, size_bytes }) => {
+    const whose = run === undefined ? '' : `run ${run}: `;
+    return `${whose}${path} (${size_bytes} bytes)`;
+  });
+  const untold = artifacts.length - list.length + artifacts_left_out;
+  const more = untold > 0 ? `\nand ${untold} more` : '';
   return `${quoteUntrusted('artifacts', list.join('\n') + more)}\nRead an artifact with read_artifact.`;
 }

@@ -74,7 +74,7 @@ test('a launch without a handle is left alone for a minute, then launched anew',
   await launched(young, 0, 0.5);
   await launched(old, 0, 2);
   await server.sweep();
-  expect((await ended(server, old.id)).results[0]?.stdout).toBe('recovered\n');
+  expect((await ended(server, old.id)).result?.stdout).toBe('recovered\n');
   expect((await server.tasks.look(young.id, alice)).status).toBe('queued');
 });
 
@@ -91,7 +91,7 @@ test('after three launches that nobody claimed the task ends as backend_error wi
   for (const k of [0, 1, 2]) await launched(record, k, 1, await deadHandle());
   const view = await server.tasks.look(record.id, alice);
   expect(view.status).toBe('failed');
-  expect(view.results[0]?.error).toMatchObject({
+  expect(view.result?.error).toMatchObject({
     code: 'backend_error',
     message: expect.stringContaining('its process is gone'),
   });
@@ -101,14 +101,14 @@ test('a claim whose runner died is settled as runner_lost; one whose runner live
   const [dead, alive] = [await acknowledged(1), await acknowledged(1)];
   await claimed(dead, 1, await deadHandle());
   await claimed(alive, 1, ownHandle());
-  expect((await server.tasks.look(dead.id, alice)).results[0]?.error?.code).toBe('runner_lost');
+  expect((await server.tasks.look(dead.id, alice)).result?.error?.code).toBe('runner_lost');
   expect((await server.tasks.look(alive.id, alice)).status).toBe('running');
 });
 
 test('a runner of another boot can never be asked: runner_lost', async () => {
   const record = await acknowledged(1);
   await claimed(record, 1, { ...ownHandle(), boot: '00000000-0000-0000-0000-000000000000' });
-  expect((await server.tasks.look(record.id, alice)).results[0]?.error).toMatchObject({
+  expect((await server.tasks.look(record.id, alice)).result?.error).toMatchObject({
     code: 'runner_lost',
     message: expect.stringContaining('started anew'),
   });
@@ -124,7 +124,7 @@ test('a runner in another pid namespace cannot be seen: nothing is settled', asy
 test('a claim older than its limit and 15 minutes is lost, even where the pid is taken by a living process', async () => {
   const record = await acknowledged(20);
   await claimed(record, 17, ownHandle());
-  expect((await server.tasks.look(record.id, alice)).results[0]?.error?.code).toBe('runner_lost');
+  expect((await server.tasks.look(record.id, alice)).result?.error?.code).toBe('runner_lost');
 });
 
 test('a server that died between claiming a run to settle it and settling it: the next one settles it', async () => {
@@ -172,7 +172,7 @@ test('a sealed part that was changed ends the run with a sentence', async () => 
   );
   await server.sweep();
   const view = await ended(server, record.id);
-  expect(view.results[0]?.error).toMatchObject({
+  expect(view.result?.error).toMatchObject({
     code: 'backend_error',
     message: expect.stringContaining('cannot be opened'),
   });
@@ -196,14 +196,15 @@ test('the runner dies by SIGKILL while its task runs: runner_lost, what was prin
   await other.tasks.waitForEvents(id, alice, {
     run: 0,
     fromSeq: 0,
+    until: 'end of task',
     waitMs: 10_000,
     signal: new AbortController().signal,
   });
   const { handle } = JSON.parse((await yard.store.read(keys.claim(id, 0)))!.toString()) as Claim;
   process.kill(Number(handle!.pid), 'SIGKILL');
   const view = await ended(other, id);
-  expect(view.results[0]?.error?.code).toBe('runner_lost');
+  expect(view.result?.error?.code).toBe('runner_lost');
   expect(await logText(other, id)).toBe('begun');
   const again = await other.tasks.submit(codeTask({ code: 'print("a new runner")' }), alice);
-  expect((await ended(other, again)).results[0]?.stdout).toBe('a new runner\n');
+  expect((await ended(other, again)).result?.stdout).toBe('a new runner\n');
 });

@@ -71,7 +71,7 @@ describe('a submit killed after its nth write', () => {
       await next.sweep();
       const view = await ended(next, id, caller);
       expect(view.status).toBe('succeeded');
-      expect(view.results[0]?.stdout).toBe(`run ${creates}\n`);
+      expect(view.result?.stdout).toBe(`run ${creates}\n`);
       const { tasks } = await next.tasks.list(caller, { limit: 10 });
       expect(tasks.map((one) => one.record.id)).toEqual([id]);
       expect(await yard.store.list(keys.pendingOf(caller.owner))).toEqual([]);
@@ -87,7 +87,7 @@ describe('a submit killed after its nth write', () => {
     const { tasks } = await next.tasks.list(caller, { limit: 10 });
     expect(tasks).toHaveLength(1);
     const view = await ended(next, tasks[0]!.record.id, caller);
-    expect(view.results[0]?.stdout).toBe('late\n');
+    expect(view.result?.stdout).toBe('late\n');
   });
 });
 

@@ -11,6 +11,7 @@ import { createLocalSeal } from '../../src/seal/local.ts';
 import { createFilesystemStore } from '../../src/store/filesystem.ts';
 import { createHints } from '../../src/tasks/hints.ts';
 import { purge } from '../../src/tasks/keeper.ts';
+import { noticingByNews } from '../../src/tasks/noticing.ts';
 import { type Recovering, sweep } from '../../src/tasks/recover.ts';
 import { createTaskService } from '../../src/tasks/task-service.ts';
 
@@ -66,6 +67,7 @@ export function createYard(): Yard {
         seal: createLocalSeal({ keyFile: join(home, 'key') }),
         backend,
         hints,
+        noticing: noticingByNews,
         log,
         writer: `yard server ${servers.length}`,
         retentionMs: 30 * dayMs,

@@ -1,19 +1,39 @@
 import { z } from 'zod';
 import { taskId } from '../../contracts/ids.ts';
 import { limits } from '../../contracts/limits.ts';
+import { size } from '../../contracts/task.ts';
 import { totalBytes, word, wordsBytesMax } from './text.ts';
 
 /** Fields that several tools share. */
 
 export const taskIdField = taskId;
 
-export const runField = z.int().min(0).max(999).default(0);
+export const runField = z
+  .int()
+  .min(0)
+  .max(limits.runsMax - 1);
+
+export const runsField = z
+  .int()
+  .min(1)
+  .max(limits.runsMax)
+  .default(1)
+  .describe('How often to run it, each in its own sandbox, told apart by $RUNYARD_RUN');
+
+export const sizeField = size.default('small').describe('1, 2 or 8 CPUs with 2, 8 or 32 GiB');
+
+/** Why this cannot be the name of a variable that a caller sets; undefined where it can. */
+export function environmentNameFault(name: string): string | undefined {
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return 'is no name of an environment variable';
+  return name.startsWith('RUNYARD_') ? 'is set by Runyard alone' : undefined;
+}
 
 export const envField = z
   .record(z.string(), word)
   .check(({ value, issues }) => {
-    for (const name of Object.keys(value).filter((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))) {
-      issues.push({ code: 'custom', message: 'is no name of an environment variable', path: [name], input: name });
+    for (const name of Object.keys(value)) {
+      const fault = environmentNameFault(name);
+      if (fault !== undefined) issues.push({ code: 'custom', message: fault, path: [name], input: name });
     }
     if (totalBytes(Object.entries(value).flat()) > wordsBytesMax) {
       issues.push({ code: 'custom', message: 'is larger than 1 MiB in all', input: undefined });

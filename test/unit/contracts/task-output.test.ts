@@ -30,13 +30,13 @@ const result: RunResult = {
 };
 
 test.each(['queued', 'running'] as const)('%s: id, status, and how to follow it', (status) => {
-  const output = taskOutput({ record: record('code'), status, results: [undefined] });
+  const output = taskOutput({ record: record('code'), status, runsEnded: 0 });
   expect(output).toEqual({ task_id: id, status, hint: expect.stringContaining(`${id} `) });
   expect(output.hint).toContain('get_task_logs');
 });
 
 test('code that has ended: everything, cleaned', () => {
-  const output = taskOutput({ record: record('code'), status: 'failed', results: [result] });
+  const output = taskOutput({ record: record('code'), status: 'failed', runsEnded: 1, result });
   expect(codeOutput.strict().parse(output)).toEqual({
     task_id: id,
     status: 'failed',
@@ -68,7 +68,12 @@ test('texts of artifacts stand in an output until 64 KiB are full', () => {
     path: `output/${i}`,
     text: 'x'.repeat(8192),
   }));
-  const output = taskOutput({ record: record('code'), status: 'failed', results: [{ ...result, artifacts }] });
+  const output = taskOutput({
+    record: record('code'),
+    status: 'failed',
+    runsEnded: 1,
+    result: { ...result, artifacts },
+  });
   expect(output.artifacts?.map(({ text }) => text?.length)).toEqual([
     ...Array(8).fill(8192),
     ...Array(12).fill(undefined),
@@ -79,7 +84,8 @@ describe('a Claude task that has ended', () => {
   const view = (claude: RunResult['claude']) => ({
     record: record('claude'),
     status: 'succeeded' as const,
-    results: [{ ...result, status: 'succeeded' as const, ...(claude === undefined ? {} : { claude }) }],
+    runsEnded: 1,
+    result: { ...result, status: 'succeeded' as const, ...(claude === undefined ? {} : { claude }) },
   });
   const usage = { inputTokens: 1, outputTokens: 2, cacheCreationInputTokens: 3, cacheReadInputTokens: 4 };
 

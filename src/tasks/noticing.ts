@@ -1,0 +1,19 @@
+import type { Noticing } from '../contracts/task-service.ts';
+
+/** Where the runner tells this server what happens, and looks cost next to nothing. */
+export const noticingByNews: Noticing = {
+  firstLookMs: 2000,
+  maxLookMs: 2000,
+  looksPerSecond: 1000,
+  firstInspectionMs: 1000,
+  maxInspectionMs: 2000,
+};
+
+/** Where nothing is told, and each look is a paid request: a bucket. Questions to the backend have a quota. */
+export const noticingByLooks: Noticing = {
+  firstLookMs: 250,
+  maxLookMs: 2000,
+  looksPerSecond: 200,
+  firstInspectionMs: 2000,
+  maxInspectionMs: 30_000,
+};

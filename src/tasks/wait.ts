@@ -1,0 +1,89 @@
+import { taskCreatedAtMs } from '../contracts/ids.ts';
+import type { RunnerHint } from '../contracts/runner-channel.ts';
+import type { TaskRecord } from '../contracts/task.ts';
+import type { Noticing, WaitOptions } from '../contracts/task-service.ts';
+import type { Pace } from '../lib/pace.ts';
+import type { Hints } from './hints.ts';
+
+/** Waiting for something that happens to a task: at news it is looked for at once, without news at the server's pace. */
+
+export interface Waiting {
+  readonly hints: Hints;
+  readonly noticing: Noticing;
+  /** Of all looks of this server for which there was no news. */
+  readonly looks: Pace;
+  /** Brings the task nearer to its truth, where that is due. Whether it wrote something that a look would see. */
+  readonly settle: (record: TaskRecord) => Promise<boolean>;
+}
+
+export interface Goal {
+  /** Looks. It is looked until this is true. */
+  readonly isReached: () => Promise<boolean>;
+  /** Whether such news is worth a look. */
+  readonly isNews: (hint: RunnerHint) => boolean;
+  /** What one look asks of the store: looks that read more are rarer. */
+  readonly readsPerLook: number;
+}
+
+/** Resolves when the goal is reached, or after one last look at the deadline or when the signal is aborted. */
+export async function waitFor(
+  { hints, noticing, looks, settle }: Waiting,
+  record: TaskRecord,
+  { waitMs, signal }: WaitOptions,
+  goal: Goal,
+): Promise<void> {
+  const deadlineMs = performance.now() + waitMs;
+  const leftMs = () => Math.max(0, deadlineMs - performance.now());
+  const watch = hints.watch(record.id, goal.isNews);
+  try {
+    while (!(await goal.isReached()) && leftMs() > 0 && !signal.aborted) {
+      if (await settle(record)) continue;
+      const gapMs = gapOf(record, noticing, goal);
+      const heard = await watch.next(Math.min(gapMs, leftMs()), signal);
+      if (!heard) await looks.turn(leftMs(), signal);
+    }
+  } finally {
+    watch.close();
+  }
+}
+
+/** A task's age in gaps: what happens to an old one is noticed later, but by no more than a twentieth of its age. */
+const gapsOfAge = 20;
+
+function gapOf({ id }: TaskRecord, { firstLookMs, maxLookMs }: Noticing, { readsPerLook }: Goal): number {
+  const ageMs = Date.now() - taskCreatedAtMs(id);
+  return Math.min(maxLookMs, Math.max(firstLookMs * readsPerLook, ageMs / gapsOfAge));
+}
+
+/** When the backend may be asked about a task, whoever wants to know: seldom, and the more seldom the older the task. */
+export interface Inspections {
+  /** Whether it is time; if so, it counts as done. */
+  areDue(record: TaskRecord): boolean;
+}
+
+export function createInspections({ firstInspectionMs, maxInspectionMs }: Noticing): Inspections {
+  /** Oldest first. */
+  const lastAtMs = new Map<string, number>();
+
+  const forgetOld = (nowMs: number) => {
+    for (const [id, atMs] of lastAtMs) {
+      if (nowMs - atMs < maxInspectionMs) return;
+      lastAtMs.delete(id);
+    }
+  };
+
+  return {
+    areDue({ id }) {
+      const nowMs = Date.now();
+      const ageMs = nowMs - taskCreatedAtMs(id);
+      const gapMs = Math.min(Math.max(ageMs, firstInspectionMs), maxInspectionMs);
+      const last = lastAtMs.get(id);
+      // A young task is in the hands of whoever submitted it.
+      if (ageMs < firstInspectionMs || (last !== undefined && nowMs - last < gapMs)) return false;
+      forgetOld(nowMs);
+      lastAtMs.delete(id);
+      lastAtMs.set(id, nowMs);
+      return true;
+    },
+  };
+}
