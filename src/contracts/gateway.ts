@@ -16,6 +16,8 @@ export interface Gateway {
   delivered(): readonly string[];
   /** The last answer of the endpoint that was no success, in our words; undefined while all went well. */
   lastFailure(): string | undefined;
+  /** Why the run's budget refuses calls or cut an answer short, with what was spent; undefined while it lasts. */
+  budgetReached(): string | undefined;
   /** Destroys every connection and closes the listener. */
   close(): Promise<void>;
 }
@@ -30,6 +32,8 @@ export interface GatewayOptions {
   readonly endpoint: ModelEndpoint;
   /** The models that may be asked for; any where not given. */
   readonly models?: readonly string[];
+  /** The most that all calls together may cost; no limit where not given. */
+  readonly maxBudgetUsd?: number;
   /** A path that was refused, or a call the door would not make. Becomes an event of the run. */
   readonly onDenied: (denial: { readonly what: string; readonly why: string }) => void;
 }

@@ -34,7 +34,20 @@ export function checkBody(text: string, models: readonly string[] | undefined): 
   }
 }
 
+/** The same body with a shorter longest answer, and no more thinking than fits into it. */
+export function withMaxTokens(text: string, maxTokens: number): string {
+  const body = thinkingBody.parse(JSON.parse(text));
+  const budget = body.thinking?.budget_tokens;
+  const shorter = { ...body, max_tokens: maxTokens };
+  if (budget === undefined || budget < maxTokens) return JSON.stringify(shorter);
+  return JSON.stringify({ ...shorter, thinking: { ...body.thinking, budget_tokens: maxTokens - 1 } });
+}
+
 // --- Internal helpers ---
+
+const thinkingBody = z.looseObject({
+  thinking: z.looseObject({ budget_tokens: z.number().optional() }).nullish(),
+});
 
 /** The whole run waits while a body is looked at. The longest conversation holds a small part of this. */
 const valuesMax = 300_000;

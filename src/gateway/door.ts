@@ -1,4 +1,5 @@
 import type { Gateway, GatewayOptions } from '../contracts/gateway.ts';
+import { createBudget } from './budget.ts';
 import { openEndpoint } from './endpoint.ts';
 import { createEndpointFailures } from './endpoint-failures.ts';
 import { createListener } from './listener.ts';
@@ -17,7 +18,9 @@ export function openGateway(options: GatewayOptions & { readonly prices: Prices 
   const upstream = openEndpoint(options.endpoint);
   const meter = createMeter(options.prices);
   const failures = createEndpointFailures(options.endpoint.credential.value);
-  const call = createModelApi({ ...options, onDenied, upstream, meter, failures });
+  const { maxBudgetUsd } = options;
+  const budget = maxBudgetUsd === undefined ? undefined : createBudget(maxBudgetUsd, options.prices);
+  const call = createModelApi({ ...options, onDenied, upstream, meter, budget, failures });
   const listener = createListener({ call, onDenied });
 
   return {
@@ -26,6 +29,7 @@ export function openGateway(options: GatewayOptions & { readonly prices: Prices 
     spent: meter.spent,
     delivered: meter.delivered,
     lastFailure: failures.last,
+    budgetReached: () => budget?.reached(),
     async close() {
       await listener.close();
       upstream.close();

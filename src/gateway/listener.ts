@@ -105,6 +105,7 @@ const errorTypes = new Map([
   [403, 'permission_error'],
   [404, 'not_found_error'],
   [413, 'request_too_large'],
+  [429, 'rate_limit_error'],
 ]);
 
 function whatOf(request: IncomingMessage): string {

@@ -15,6 +15,10 @@ export interface MessageReader {
   readonly answers: readonly string[];
   /** Whether its last event has come. */
   readonly whole: boolean;
+  /** Whether the endpoint has told its final usage. */
+  readonly counted: boolean;
+  /** Whether the answer ended because it was as long as it might be. */
+  readonly cutShort: boolean;
 }
 
 /** What was asked for: all that is known of an answer that never told its usage. */
@@ -37,6 +41,7 @@ export function createMessageReader(asked?: Asked): MessageReader {
   let outputChars = 0;
   let whole = false;
   let finalUsage = false;
+  let stopReason: string | null | undefined;
 
   const begin = (message: Message) => {
     model = message.model;
@@ -67,6 +72,7 @@ export function createMessageReader(asked?: Asked): MessageReader {
         case 'message_delta':
           usage = { ...usage, ...told(event.usage) };
           finalUsage = true;
+          stopReason = event.delta?.stop_reason;
           return;
         case 'message_stop':
           whole = true;
@@ -81,6 +87,7 @@ export function createMessageReader(asked?: Asked): MessageReader {
         else if (block.name === structuredAnswerTool) answers.push(JSON.stringify(block.input));
       }
       finalUsage = true;
+      stopReason = parsed.data.stop_reason;
       whole = true;
     },
     get model() {
@@ -98,6 +105,12 @@ export function createMessageReader(asked?: Asked): MessageReader {
     },
     get whole() {
       return whole;
+    },
+    get counted() {
+      return finalUsage;
+    },
+    get cutShort() {
+      return stopReason === 'max_tokens';
     },
   };
 }
@@ -138,6 +151,7 @@ const message = z.object({
   model: z.string(),
   usage: usageShape,
   content: z.array(block).optional(),
+  stop_reason: z.string().nullish(),
 });
 type Message = z.infer<typeof message>;
 
@@ -152,7 +166,11 @@ const streamEvent = z.discriminatedUnion('type', [
     delta: z.object({ type: z.string(), text: z.string().optional(), partial_json: z.string().optional() }),
   }),
   z.object({ type: z.literal('content_block_stop') }),
-  z.object({ type: z.literal('message_delta'), usage: usageShape }),
+  z.object({
+    type: z.literal('message_delta'),
+    usage: usageShape,
+    delta: z.object({ stop_reason: z.string().nullish() }).optional(),
+  }),
   z.object({ type: z.literal('message_stop') }),
 ]);
 

@@ -2,7 +2,8 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { GatewayOptions } from '../contracts/gateway.ts';
-import { checkBody } from './body-rules.ts';
+import { checkBody, withMaxTokens } from './body-rules.ts';
+import type { Budget, Share } from './budget.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { EndpointFailures } from './endpoint-failures.ts';
 import { clientHeaders, upstreamHeaders } from './headers.ts';
@@ -15,6 +16,8 @@ import { createSseReader } from './sse.ts';
 export interface ModelApiOptions extends GatewayOptions {
   readonly upstream: Endpoint;
   readonly meter: Meter;
+  /** No limit where undefined. */
+  readonly budget: Budget | undefined;
   readonly failures: EndpointFailures;
 }
 
@@ -24,11 +27,11 @@ const readBytesMax = 64 * 1024 * 1024;
 
 /** Carries calls to the model endpoint: checked, under the real credential, metered. */
 export function createModelApi(options: ModelApiOptions) {
-  const { endpoint, models, onDenied, upstream, meter, failures } = options;
-  const budget = createReadBudget({ eachBytesMax: bodyBytesMax, allBytesMax: readBytesMax });
+  const { endpoint, models, onDenied, upstream, meter, budget, failures } = options;
+  const reading = createReadBudget({ eachBytesMax: bodyBytesMax, allBytesMax: readBytesMax });
 
   return async (path: ModelPath, request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const read = await budget.read(request);
+    const read = await reading.read(request);
     if (read === 'gone') return;
     if (read === 'too_large') return answerError(response, 413, 'the request is too large');
     if (read === 'busy') return answerError(response, 503, 'too many large requests at once', false);
@@ -39,26 +42,54 @@ export function createModelApi(options: ModelApiOptions) {
       onDenied({ what: `POST ${path}`, why: body.why });
       return answerError(response, 403, body.why);
     }
-    const { headers, leftOutBetas } = upstreamHeaders(request.headers, endpoint, Buffer.byteLength(body.text));
     for (const name of body.leftOut) onDenied({ what: `the field ${name}`, why: 'not known here, so it was left out' });
+    const isCount = path.startsWith('/v1/messages/count_tokens');
+    const paid = budget === undefined || isCount ? { ...body, share: undefined } : await pay(budget, body, response);
+    if (paid === undefined) return;
+    const { text, model, streamed, maxTokens, share } = paid;
+    const { headers, leftOutBetas } = upstreamHeaders(request.headers, endpoint, Buffer.byteLength(text));
     for (const name of leftOutBetas) onDenied({ what: `the beta ${name}`, why: 'not known here, so it was left out' });
-    const { text, model, streamed, maxTokens } = body;
-    await forward({ path, headers, text, model, asked: { promptChars: text.length, streamed, maxTokens } }, response);
+    const asked = { promptChars: text.length, streamed, maxTokens };
+    await forward({ path, headers, text, model, asked, isCount, share }, response);
   };
+
+  /** The body that the run's budget pays for; undefined where it was answered that nothing is left, or nobody waits. */
+  async function pay(from: Budget, body: PassedBody, response: ServerResponse) {
+    const client = new AbortController();
+    response.once('close', () => client.abort());
+    const share = await from.reserve(body, client.signal).catch((error: unknown) => {
+      if (client.signal.aborted) return undefined;
+      throw error;
+    });
+    if (share === undefined) return undefined;
+    if ('refused' in share) {
+      onDenied({ what: 'POST /v1/messages', why: share.refused });
+      answerError(response, 429, share.refused);
+      return undefined;
+    }
+    if (share.maxTokens >= body.maxTokens) return { ...body, share };
+    return { ...body, text: withMaxTokens(body.text, share.maxTokens), maxTokens: share.maxTokens, share };
+  }
 
   async function forward(call: Call, response: ServerResponse): Promise<void> {
     const reader = createMessageReader(call.asked);
     // From here on: what was asked for costs, also where the client goes before there is an answer.
-    const metered = call.path.startsWith('/v1/messages/count_tokens') ? undefined : meter.begin(reader, call.model);
+    const metered = call.isCount ? undefined : meter.begin(reader, call.model);
+    let end: Awaited<ReturnType<typeof exchange>> | undefined;
     try {
-      const end = await exchange(call, reader, response);
-      if (end === 'not_taken') metered?.drop();
+      end = await exchange(call, reader, response);
     } finally {
-      metered?.end();
+      if (end === 'not_taken') {
+        metered?.drop();
+        call.share?.giveBack();
+      } else {
+        metered?.end();
+        call.share?.settle(reader);
+      }
     }
   }
 
-  async function exchange({ path, headers, text }: Call, reader: MessageReader, response: ServerResponse) {
+  async function exchange({ path, headers, text, isCount }: Call, reader: MessageReader, response: ServerResponse) {
     const client = new AbortController();
     response.once('close', () => client.abort());
     let answer: IncomingMessage;
@@ -80,7 +111,7 @@ export function createModelApi(options: ModelApiOptions) {
       return 'unusable';
     }
     response.writeHead(status, clientHeaders(answer.headers));
-    if (path.startsWith('/v1/messages/count_tokens')) return carry(answer, undefined, response);
+    if (isCount) return carry(answer, undefined, response);
     const end = await carry(answer, meterOf(kind, reader), response);
     if (reader.whole) failures.none();
     else if (end !== 'client_gone') failures.brokenOff();
@@ -96,7 +127,12 @@ interface Call {
   readonly text: string;
   readonly model: string;
   readonly asked: Asked;
+  /** Counting tokens costs nothing. */
+  readonly isCount: boolean;
+  readonly share: Share | undefined;
 }
+
+type PassedBody = Extract<ReturnType<typeof checkBody>, { verdict: 'passed' }>;
 
 type AnswerKind = 'events' | 'json';
 

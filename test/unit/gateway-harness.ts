@@ -32,13 +32,19 @@ export interface ClientAnswer {
 /** A gateway before a scripted model, with the door's listener on this machine's loopback. */
 export async function setUp(
   script: Script,
-  options: { models?: string[]; credential?: ModelEndpoint['credential']; server?: ModelServerOptions } = {},
+  options: {
+    models?: string[];
+    maxBudgetUsd?: number;
+    credential?: ModelEndpoint['credential'];
+    server?: ModelServerOptions;
+  } = {},
 ): Promise<Setup> {
   const upstream = await startModelServer(script, { key: realKey, ...options.server });
   const denied: { what: string; why: string }[] = [];
   const gateway = openGateway({
     endpoint: { baseUrl: upstream.url, credential: options.credential ?? { kind: 'api_key', value: realKey } },
     ...(options.models === undefined ? {} : { models: options.models }),
+    ...(options.maxBudgetUsd === undefined ? {} : { maxBudgetUsd: options.maxBudgetUsd }),
     onDenied: (denial) => denied.push(denial),
     prices: await readPrices(),
   });

@@ -13,6 +13,7 @@ import { type Verdict, verdictOn } from './verdict.ts';
 export async function runClaude(spec: ClaudeSpec, context: RunContext): Promise<RunOutcome> {
   const gateway = await context.openGateway({
     endpoint: spec.endpoint,
+    ...(spec.maxBudgetUsd === undefined ? {} : { maxBudgetUsd: spec.maxBudgetUsd }),
     onDenied: (denial) => context.events.data('denied', denial),
   });
   try {
@@ -46,6 +47,7 @@ async function runBehind(gateway: Gateway, spec: ClaudeSpec, context: RunContext
       results: stream.results,
       delivered: gateway.delivered(),
       lastFailure: gateway.lastFailure(),
+      budgetReached: gateway.budgetReached(),
       stderr: job.stderr,
     }),
   );

@@ -16,6 +16,8 @@ export interface Evidence {
   readonly delivered: readonly string[];
   /** The endpoint's last answer where it was a failure. */
   readonly lastFailure: string | undefined;
+  /** Why the gateway refused calls, or cut answers short, for the run's budget. */
+  readonly budgetReached?: string | undefined;
   readonly stderr: string;
 }
 
@@ -40,6 +42,9 @@ export async function verdictOn(evidence: Evidence): Promise<Verdict> {
   if (error !== undefined) return { status, error: withFailure(error, lastFailure) };
   if (end.lastStep < evidence.spec.setupCommands.length) return failed(setupFailed(evidence));
   const [result, ...others] = evidence.results;
+  if (evidence.budgetReached !== undefined && (result === undefined || result.is_error || end.exitCode !== 0)) {
+    return { ...failed('budget_exceeded', evidence.budgetReached), ...(result === undefined ? {} : { claim: result }) };
+  }
   if (others.length > 0) return failed('model_error', 'Claude gave more than one result, so none of them is believed.');
   if (result === undefined) return failed(withoutResult(evidence));
   const fault = faultOf(evidence, result);
