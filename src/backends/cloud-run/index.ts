@@ -60,12 +60,9 @@ export function createCloudRunBackend({ place, mintToken, log }: CloudRunOptions
   const readTasks = async (name: string): Promise<TaskOfExecution[]> => {
     const tasks = await clients.tasks();
     try {
-      const [found] = await patiently(
-        () => tasks.listTasks({ parent: name, pageSize: 1000 }, { timeout: callTimeoutMs }),
-        {
-          withinMs: patienceMs,
-        },
-      );
+      const [found] = await patiently(() => tasks.listTasks({ parent: name }, { timeout: callTimeoutMs }), {
+        withinMs: patienceMs,
+      });
       return parse(z.array(taskOfExecution), found, name);
     } catch (error) {
       throw cloudRunFailure(error, asks.list(name), place);

@@ -69,7 +69,7 @@ export function createJobs({ executions, operations, runsPerMinute, nextPlan }: 
   const countRun = () => {
     const now = Date.now();
     while (runs.length > 0 && now - runs[0]! > 60_000) runs.shift();
-    if (runs.length >= runsPerMinute()) throw quotaExceeded(Math.ceil((runs[0]! + 60_000 - now) / 1000));
+    if (runs.length >= runsPerMinute()) throw quotaExceeded(Math.ceil(((runs[0] ?? now) + 60_000 - now) / 1000));
     runs.push(now);
   };
 
