@@ -4,9 +4,16 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { createLocalBackend, type LocalBackend } from './backends/local/index.ts';
+import { createLocalBackend } from './backends/local/index.ts';
+import type { RunnerProcessOptions } from './backends/local/runner-process.ts';
 import type { Config } from './config.ts';
+import type { Backend } from './contracts/backend.ts';
+import type { CloudPlace } from './contracts/cloud.ts';
 import type { IssueTracker } from './contracts/github.ts';
+import { keys } from './contracts/keys.ts';
+import type { Seal } from './contracts/seal.ts';
+import type { Store } from './contracts/store.ts';
+import type { Noticing } from './contracts/task-service.ts';
 import { executable, findProgram } from './lib/find-program.ts';
 import type { Logger } from './lib/logger.ts';
 import { makeFolder } from './lib/make-folder.ts';
@@ -18,36 +25,39 @@ import type { Face } from './server/face.ts';
 import { createFilesystemStore } from './store/filesystem.ts';
 import { createHints } from './tasks/hints.ts';
 import { startKeeper } from './tasks/keeper.ts';
+import { noticingByLooks, noticingByNews } from './tasks/noticing.ts';
 import { createTaskService } from './tasks/task-service.ts';
 import { tools } from './tools/index.ts';
 
 /** The server's composition root: Config -> store, seal, backend, tasks, tools. Closed in reverse. */
 export interface App {
   readonly face: Face;
-  /** Starts the runner ahead of need. */
+  /** Starts the runner, or opens the ways to Google, ahead of need. */
   warm(): void;
   close(): Promise<void>;
 }
 
+/** What differs from backend to backend. */
+interface Engine {
+  readonly store: Store;
+  readonly seal: Seal;
+  readonly backend: Backend;
+  readonly noticing: Noticing;
+  warm(): Promise<unknown>;
+}
+
 const dayMs = 24 * 3_600_000;
 
-export function createApp(config: Config, log: Logger): App {
+export async function createApp(config: Config, log: Logger): Promise<App> {
   makeHome(config.home);
-  const store = createFilesystemStore({ dir: join(config.home, 'store') });
-  const seal = createLocalSeal({ keyFile: join(config.home, 'key') });
   const hints = createHints();
-  const backend = createLocalBackend({
-    program: runnerProgram(),
-    env: runnerEnvironment(config),
-    logFile: join(config.home, 'runner.log'),
-    onHint: (hint) => hints.publish(hint),
-    onGone: () => keeper.sweepSoon(),
-    log,
-  });
+  const engine =
+    config.backend === 'cloud-run'
+      ? await openCloud(config.cloud, log)
+      : openLocal(config, log, { onHint: hints.publish, onGone: () => keeper.sweepSoon() });
+  const { store, backend } = engine;
   const context = {
-    store,
-    seal,
-    backend,
+    ...engine,
     hints,
     log,
     writer: `${hostname()}:${process.pid}`,
@@ -58,7 +68,11 @@ export function createApp(config: Config, log: Logger): App {
   const services = { tasks, issues: issueTracker(config, log), modelEndpoint: config.model };
   return {
     face: { tools, services, version: packageVersion(), log, calls: createCalls() },
-    warm: () => warm(backend, log),
+    // What fails here fails again, and is told, at the first task.
+    warm: () =>
+      void engine
+        .warm()
+        .catch((error: unknown) => log.warn({ error }, 'Not everything could be made ready ahead of need')),
     async close() {
       await keeper.close();
       await backend.close();
@@ -67,20 +81,52 @@ export function createApp(config: Config, log: Logger): App {
   };
 }
 
+function openLocal(config: Config, log: Logger, news: Pick<RunnerProcessOptions, 'onHint' | 'onGone'>): Engine {
+  const backend = createLocalBackend({
+    program: runnerProgram(),
+    env: runnerEnvironment(config),
+    logFile: join(config.home, 'runner.log'),
+    ...news,
+    log,
+  });
+  return {
+    store: createFilesystemStore({ dir: join(config.home, 'store') }),
+    seal: createLocalSeal({ keyFile: join(config.home, 'key') }),
+    backend,
+    noticing: noticingByNews,
+    warm: async () => backend.warm(),
+  };
+}
+
+/** Loads what talks to Google only here. */
+async function openCloud(place: CloudPlace | undefined, log: Logger): Promise<Engine> {
+  if (place === undefined) throw new SettingsError('The backend cloud-run needs RUNYARD_PROJECT and RUNYARD_REGION.');
+  const [{ createGcsStore }, { createKmsSeal }, { createCloudRunBackend }, { createTaskTokens }] = await Promise.all([
+    import('./store/gcs/index.ts'),
+    import('./seal/kms.ts'),
+    import('./backends/cloud-run/index.ts'),
+    import('./backends/cloud-run/task-token.ts'),
+  ]);
+  const { project, bucket, kmsKey: key, endpoints } = place;
+  const store = createGcsStore({ project, bucket, endpoint: endpoints.storage });
+  const seal = createKmsSeal({ project, key, endpoint: endpoints.kms });
+  const tokens = createTaskTokens(place);
+  const backend = createCloudRunBackend({ place, mintToken: tokens.mint, log });
+  return {
+    store,
+    seal,
+    backend,
+    noticing: noticingByLooks,
+    warm: () =>
+      Promise.all([backend.warm(), tokens.warm(), store.read(keys.macKey), seal.seal(new Uint8Array(), keys.macKey)]),
+  };
+}
+
 function makeHome(home: string): void {
   try {
     makeFolder(home, 0o700);
   } catch (cause) {
     throw new SettingsError(`--home (RUNYARD_HOME): the folder ${home} cannot be made.`, { cause });
-  }
-}
-
-/** What fails here fails again, and is told, at the first task. */
-function warm(backend: LocalBackend, log: Logger): void {
-  try {
-    backend.warm();
-  } catch (error) {
-    log.warn({ error }, 'The runner could not be started ahead of need');
   }
 }
 

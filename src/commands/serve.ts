@@ -16,7 +16,7 @@ const drainMs = 7_000;
 export async function serve(flags: readonly string[]): Promise<number> {
   const config = configOfProcess(flags);
   const log = createLogger({ level: 'info', name: 'server' });
-  const app = createApp(config, log);
+  const app = await createApp(config, log);
   const stop = stopSignal();
   setTimeout(() => app.warm(), warmAfterMs).unref();
   try {

@@ -27,7 +27,7 @@ export const noTrial: Finding = { subject, state: 'missing', detail: 'not tried'
  */
 export async function trialFinding(config: Config, language: keyof typeof programs): Promise<Finding> {
   const home = await mkdtemp(join(tmpdir(), 'runyard-doctor-'));
-  const app = createApp({ ...config, home }, silentLogger);
+  const app = await createApp({ ...config, home }, silentLogger);
   try {
     const cold = await timed(() => runOnce(app, language));
     const warm = await timed(() => runOnce(app, language));
@@ -47,8 +47,7 @@ async function runOnce(app: App, language: keyof typeof programs): Promise<RunRe
   const spec: CodeSpec = { kind: 'code', language, code: programs[language], files: [], stdin: '', args: [], env: {} };
   const id = await tasks.submit({ spec, runs: 1, size: 'small', timeoutSeconds }, caller);
   const signal = AbortSignal.timeout(timeoutSeconds * 2_000);
-  const { status, results } = await tasks.wait(id, caller, { waitMs: timeoutSeconds * 2_000, signal });
-  const [result] = results;
+  const { status, result } = await tasks.wait(id, caller, { waitMs: timeoutSeconds * 2_000, signal });
   if (result === undefined)
     throw new RunyardError('timed_out', `The trial is still ${status} after ${timeoutSeconds * 2} s.`, {
       hint: mendFirst,
