@@ -1,12 +1,13 @@
 import { createRequire } from 'node:module';
 import type { CloudPlace } from '../../../src/contracts/cloud.ts';
 import { sizes } from '../../../src/contracts/limits.ts';
+import { boundaryAllows } from './boundary.ts';
 import { type CloudRunOptions, type CloudRunServer, startCloudRun } from './cloud-run.ts';
-import { hasFakeGcs, startFakeGcs } from './fake-gcs.ts';
+import { type FakeGcs, hasFakeGcs, startFakeGcs } from './fake-gcs.ts';
 import { type KmsServer, startKms } from './kms.ts';
 import { type SecretManagerServer, startSecretManager } from './secret-manager.ts';
-import { startStorageServer } from './storage-server.ts';
-import { type StsServer, startSts } from './sts.ts';
+import { type StorageServer, startStorageServer } from './storage-server.ts';
+import { type StsOptions, type StsServer, startSts } from './sts.ts';
 
 /** All of Google for one installation of Runyard, as `deploy` leaves it: bucket, key, jobs in their sizes. */
 export interface Google {
@@ -14,6 +15,8 @@ export interface Google {
   readonly env: Readonly<Record<string, string>>;
   readonly place: CloudPlace;
   readonly storage: { readonly url: string };
+  /** Where storage is ours. */
+  readonly storageServer: StorageServer | undefined;
   readonly kms: KmsServer;
   readonly sts: StsServer;
   readonly secretManager: SecretManagerServer;
@@ -26,6 +29,9 @@ export interface GoogleOptions {
   readonly run?: Omit<CloudRunOptions, 'location'>;
   /** More of the environment of every Job. */
   readonly jobEnv?: Readonly<Record<string, string>>;
+  readonly sts?: StsOptions;
+  /** `ours` takes no token but those of the token service, and lets them read what their boundary holds. */
+  readonly storage?: 'ours';
 }
 
 const project = 'a-project';
@@ -33,12 +39,13 @@ const region = 'europe-west1';
 const bucket = `${project}-runyard`;
 const location = `projects/${project}/locations/${region}`;
 
-/** Storage is fake-gcs-server where it is installed, else ours. */
-export async function startGoogle({ run: runOptions = {}, jobEnv = {} }: GoogleOptions = {}): Promise<Google> {
-  const [storage, kms, sts, secretManager, run] = await Promise.all([
-    startStorage(),
+/** Storage is fake-gcs-server where it is installed and nothing else is asked for. */
+export async function startGoogle({ run: runOptions = {}, jobEnv = {}, ...more }: GoogleOptions = {}): Promise<Google> {
+  const sts = await startSts(more.sts);
+  const storageServer = hasFakeGcs && more.storage !== 'ours' ? undefined : await startOurStorage(sts);
+  const [storage, kms, secretManager, run] = await Promise.all([
+    storageServer ?? startInstalledStorage(),
     startKms(),
-    startSts(),
     startSecretManager(),
     startCloudRun({ ...runOptions, location, imageEnv: { ...imageEnv(), ...runOptions.imageEnv } }),
   ]);
@@ -59,6 +66,7 @@ export async function startGoogle({ run: runOptions = {}, jobEnv = {} }: GoogleO
     env: serverEnv(place),
     place,
     storage,
+    storageServer,
     kms,
     sts,
     secretManager,
@@ -72,8 +80,15 @@ export async function startGoogle({ run: runOptions = {}, jobEnv = {} }: GoogleO
 
 // --- Internal helpers ---
 
-async function startStorage(): Promise<{ readonly url: string; close(): Promise<void> }> {
-  if (!hasFakeGcs) return startStorageServer({ buckets: [bucket] });
+function startOurStorage(sts: StsServer): Promise<StorageServer> {
+  return startStorageServer({
+    buckets: [bucket],
+    accountOf: (token) => (sts.boundaryOf(token) === undefined ? undefined : 'downscoped@example.com'),
+    authorize: ({ token, ...act }) => token === undefined || boundaryAllows(sts, { token, ...act }) === true,
+  });
+}
+
+async function startInstalledStorage(): Promise<FakeGcs> {
   const storage = await startFakeGcs();
   await storage.makeBucket(bucket);
   return storage;
