@@ -4,7 +4,15 @@ import { SettingsError } from '../lib/settings.ts';
 import type { ConfigSources } from './sources.ts';
 
 const name = (pattern: RegExp, said: string) => z.string().regex(pattern, said);
-const endpoint = z.url({ protocol: /^https?$/, error: 'must be an http or https address' }).transform(withoutSlash);
+const endpoint = z
+  .url({ protocol: /^https?$/, error: 'must be an http or https address', abort: true })
+  .refine(isPlace, 'must be an http or https address of a host and a port alone')
+  .transform(withoutSlash);
+
+function isPlace(url: string): boolean {
+  const { username, password, pathname, search, hash } = new URL(url);
+  return [username, password, pathname.replace(/\/+$/, ''), search, hash].every((part) => part === '');
+}
 
 function withoutSlash(url: string): string {
   return url.replace(/\/+$/, '');
@@ -34,6 +42,7 @@ export function cloudPlace(values: CloudValues, env: ConfigSources['env']): Clou
   const project = values.project ?? nonEmpty(env.GOOGLE_CLOUD_PROJECT);
   const region = values.region ?? nonEmpty(env.GOOGLE_CLOUD_REGION);
   if (project === undefined || region === undefined) return undefined;
+  refuseLoggedSecrets(env);
   return {
     project,
     region,
@@ -42,6 +51,14 @@ export function cloudPlace(values: CloudValues, env: ConfigSources['env']): Clou
     kmsKey: values.kms_key ?? `projects/${project}/locations/${region}/keyRings/runyard/cryptoKeys/tasks`,
     endpoints: endpointsOf(values),
   };
+}
+
+/** Google's clients can be told by the environment to write every answer to stderr, values of secrets among them. */
+function refuseLoggedSecrets(env: ConfigSources['env']): void {
+  if (nonEmpty(env.GOOGLE_SDK_NODE_LOGGING) === undefined) return;
+  throw new SettingsError(
+    "GOOGLE_SDK_NODE_LOGGING is set, with which Google's clients write secrets into the log: unset it.",
+  );
 }
 
 /** The same, where it must be there. */

@@ -13,7 +13,7 @@ export function readSecretDeclarations(
   sources: ConfigSources,
 ): SecretDeclaration[] {
   if (setting === undefined) return [];
-  const declarations = readEntries(setting, said, sources).map((entry) => parseEntry(entry, said));
+  const declarations = readEntries(setting, said, sources).map((entry, index) => parseEntry(entry, index + 1, said));
   const references = new Set(declarations.map(({ reference, owner }) => `${reference} ${owner ?? ''}`));
   if (references.size < declarations.length) throw new SettingsError(`${said}: one reference is declared twice.`);
   return declarations;
@@ -22,10 +22,11 @@ export function readSecretDeclarations(
 /** Credentials of the server itself; no task may ever be given them. */
 const neverReferable = ['ANTHROPIC_API_KEY', 'CLAUDE_CODE_OAUTH_TOKEN', 'GOOGLE_APPLICATION_CREDENTIALS'];
 
-function parseEntry(entry: string, said: string): SecretDeclaration {
+/** Whoever writes a value in place of a name must not find it in a log: what is wrong is counted, not repeated. */
+function parseEntry(entry: string, number: number, said: string): SecretDeclaration {
   const [reference = '', ...words] = entry.split(/\s+/);
   if (!/^(env:[A-Za-z_]\w*|secret-manager:[A-Za-z0-9_-]{1,255})$/.test(reference)) {
-    throw new SettingsError(`${said}: "${reference}" is not env:NAME or secret-manager:NAME.`);
+    throw new SettingsError(`${said}: entry ${number} does not begin with env:NAME or secret-manager:NAME.`);
   }
   const name = reference.slice(reference.indexOf(':') + 1);
   if (reference.startsWith('env:') && (neverReferable.includes(name) || name.startsWith('RUNYARD_'))) {
@@ -38,14 +39,18 @@ function parseEntry(entry: string, said: string): SecretDeclaration {
     throw new SettingsError(`${said}: ${reference} says no use, such as env or git@github.com.`);
   }
   const owner = owners[0]?.slice('for='.length);
-  return { reference, uses: uses.map((word) => parseUse(word, reference, said)), ...(owner ? { owner } : {}) };
+  return {
+    reference,
+    uses: uses.map((word, index) => parseUse(word, `use ${index + 1} of ${reference}`, said)),
+    ...(owner ? { owner } : {}),
+  };
 }
 
-function parseUse(word: string, reference: string, said: string): SecretDeclaration['uses'][number] {
+function parseUse(word: string, which: string, said: string): SecretDeclaration['uses'][number] {
   if (word === 'env') return { use: 'env' };
   const [, use, host, port] = /^(\w+)@([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(?::(\d{1,5}))?$/.exec(word) ?? [];
   if (use === undefined || host === undefined || use === 'env' || !isUse(use)) {
-    throw new SettingsError(`${said}: "${word}" of ${reference} is not env, git@HOST, webhook@HOST or mcp@HOST.`);
+    throw new SettingsError(`${said}: ${which} is not env, git@HOST, webhook@HOST or mcp@HOST.`);
   }
   return { use, host: host.toLowerCase(), ...(port === undefined ? {} : { port: Number(port) }) };
 }
