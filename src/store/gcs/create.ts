@@ -42,16 +42,21 @@ export function creationOf({ reader, writer: creator }: BucketAccess, key: strin
   };
 }
 
-/**
- * What a create comes to where an object stands under its name. On the first attempt it is somebody else's; after one
- * whose answer was lost it may be ours. Where nobody may look, "exists" is what is known, and is true.
- */
-export async function settled(creation: Creation, attempt: number): Promise<Created> {
-  return attempt > 0 && (await creation.whose()) === 'mine' ? 'created' : 'exists';
+/** An object stands under the name, and it may be that of an attempt whose answer was lost. */
+export type Unsettled = 'unsettled';
+
+/** What a create comes to where Google said that the name is taken. On the first attempt it is by somebody else. */
+export function takenAt(attempt: number): 'exists' | Unsettled {
+  return attempt === 0 ? 'exists' : 'unsettled';
+}
+
+/** Where nobody may look, "exists" is what is known, and is true. */
+export async function settle(creation: Creation, insist: Insist): Promise<Created> {
+  return (await insist(creation.whose)) === 'mine' ? 'created' : 'exists';
 }
 
 /** For an object that is held in memory: one request, which creates it whole or not at all. */
-export function createWhole(creation: Creation, bytes: Uint8Array, insist: Insist): Promise<Created> {
+export async function createWhole(creation: Creation, bytes: Uint8Array, insist: Insist): Promise<Created> {
   const { file, metadata } = creation;
   const options = {
     resumable: false,
@@ -60,13 +65,14 @@ export function createWhole(creation: Creation, bytes: Uint8Array, insist: Insis
     metadata: { ...metadata, crc32c: crc32cBase64(bytes) },
     preconditionOpts: { ifGenerationMatch: 0 },
   };
-  return insist(async (attempt) => {
+  const outcome = await insist(async (attempt) => {
     try {
       await inTime(file.save(bytes, options));
       return 'created';
     } catch (error) {
-      if (isTaken(error)) return settled(creation, attempt);
+      if (isTaken(error)) return takenAt(attempt);
       throw error;
     }
   });
+  return outcome === 'unsettled' ? settle(creation, insist) : outcome;
 }

@@ -6,7 +6,7 @@ import { base64OfCrc32c, crc32c } from '../../lib/crc32c.ts';
 import { TransientError } from '../../lib/google.ts';
 import { attemptTimeoutMs, type Insist, inTime } from './access.ts';
 import type { Block } from './blocks.ts';
-import { type Creation, createWhole, settled } from './create.ts';
+import { type Creation, createWhole, settle, takenAt, type Unsettled } from './create.ts';
 import { isTaken } from './failures.ts';
 
 /**
@@ -23,21 +23,21 @@ export async function createOfBlocks(
 ): Promise<Created> {
   let send: SendBlock | undefined;
   let outcome: Created | undefined;
-  let checksum = 0;
+  let crc = 0;
   // All of the source is read, whatever has come of the object: who gave it counts on having seen its end.
   for await (const block of blocks) {
     if (block.isLast && block.offset === 0) return createWhole(creation, block.bytes, insist);
     if (outcome !== undefined) continue;
-    checksum = crc32c(block.bytes, checksum);
+    crc = crc32c(block.bytes, crc);
     send ??= await beginUpload(creation, insist);
-    outcome = send === undefined ? 'exists' : await send(block, base64OfCrc32c(checksum));
+    outcome = send === undefined ? 'exists' : await send(block, base64OfCrc32c(crc));
   }
   if (outcome === undefined) throw broken('ended before its last block');
   return outcome;
 }
 
-/** `crc32c` is that of all bytes up to the end of this block. Undefined where there is more to come. */
-type SendBlock = (block: Block, crc32c: string) => Promise<Created | undefined>;
+/** `checksum` is that of all bytes up to the end of this block. Undefined where there is more to come. */
+type SendBlock = (block: Block, checksum: string) => Promise<Created | undefined>;
 
 /** Undefined where an object stands under the name already: to begin changes nothing, so it is not ours. */
 async function beginUpload(creation: Creation, insist: Insist): Promise<SendBlock | undefined> {
@@ -52,16 +52,21 @@ async function beginUpload(creation: Creation, insist: Insist): Promise<SendBloc
   });
   if (url === undefined) return undefined;
   const put = putTo(file.storage.authClient, url);
-  return (block, expected) => insist((attempt) => sendBlock(creation, put, block, expected, attempt));
+  return async (block, checksum) => {
+    const outcome = await insist((attempt) => sendBlock(put, block, checksum, attempt));
+    if (outcome === 'unsettled') return settle(creation, insist);
+    if (outcome !== 'gone') return outcome;
+    if (block.isLast && (await settle(creation, insist)) === 'created') return 'created';
+    throw broken('was forgotten');
+  };
 }
 
 async function sendBlock(
-  creation: Creation,
   put: Put,
   { bytes, offset, isLast }: Block,
-  expected: string,
+  checksum: string,
   attempt: number,
-): Promise<Created | undefined> {
+): Promise<Created | Unsettled | 'gone' | undefined> {
   const end = offset + bytes.length;
   const total = isLast ? end : undefined;
   // An attempt whose answer was lost may have left some of the block, all of it, or the whole object.
@@ -69,14 +74,14 @@ async function sendBlock(
   while (state.kind === 'incomplete' && (state.stored < end || isLast)) {
     const from = state.stored;
     if (from < offset) throw broken('lost bytes that it had taken');
-    state = await put({ from, bytes: bytes.subarray(from - offset), total, crc32c: isLast ? expected : undefined });
+    state = await put({ from, bytes: bytes.subarray(from - offset), total, checksum: isLast ? checksum : undefined });
     if (state.kind === 'incomplete' && state.stored <= from) throw new TransientError('an upload makes no headway');
   }
   if (state.kind === 'incomplete') return undefined;
-  if (state.kind === 'taken') return settled(creation, attempt);
-  if (state.kind === 'complete' && state.crc32c === expected && isLast) return 'created';
-  if (state.kind === 'gone' && isLast && (await creation.whose()) === 'mine') return 'created';
-  throw broken(state.kind === 'gone' ? 'was forgotten' : 'left something else than what was sent');
+  if (state.kind === 'gone') return 'gone';
+  if (state.kind === 'taken') return takenAt(attempt);
+  if (state.crc32c !== checksum || !isLast) throw broken('left something else than what was sent');
+  return 'created';
 }
 
 /** The source cannot be read again, so it is for the caller to begin anew. */
@@ -89,11 +94,11 @@ type Put = (part: {
   readonly from?: number;
   readonly bytes?: Uint8Array;
   readonly total: number | undefined;
-  readonly crc32c?: string | undefined;
+  readonly checksum?: string | undefined;
 }) => Promise<State>;
 
 function putTo(auth: GoogleAuth, url: string): Put {
-  return async ({ from = 0, bytes = new Uint8Array(), total = '*', crc32c }) => {
+  return async ({ from = 0, bytes = new Uint8Array(), total = '*', checksum }) => {
     const range = bytes.length === 0 ? '*' : `${from}-${from + bytes.length - 1}`;
     const sending = auth.request<string>({
       method: 'PUT',
@@ -101,13 +106,15 @@ function putTo(auth: GoogleAuth, url: string): Put {
       headers: {
         'Content-Range': `bytes ${range}/${total}`,
         'Content-Type': 'application/octet-stream',
-        ...(crc32c === undefined ? {} : { 'X-Goog-Hash': `crc32c=${crc32c}` }),
+        ...(checksum === undefined ? {} : { 'X-Goog-Hash': `crc32c=${checksum}` }),
       },
       data: bytes,
       responseType: 'text',
       timeout: attemptTimeoutMs,
       retry: false,
       validateStatus: () => true,
+      // It looks at every byte of what was sent, for a second and a half a block. Our errors keep nothing of the request.
+      errorRedactor: false,
     });
     return stateOf(await inTime(sending));
   };
