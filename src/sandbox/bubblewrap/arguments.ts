@@ -9,6 +9,8 @@ const MiB = 1024 ** 2;
 /** tmpfs has no other bound; where there is a memory cgroup, what lies in them counts for it too. */
 const tmpfsBytes = { tmp: 1024 * MiB, sharedMemory: 512 * MiB };
 
+/** Where a wall sees what its slot gives it: one folder, because bwrap reads the whole mount table after every mount. */
+export const givenPath = '/runyard';
 export const initPath = '/runyard/init';
 export const programPath = '/runyard/program';
 /** Read-only, so that not even its owner can write what lies below on the host. */
@@ -26,14 +28,15 @@ export interface Mounts {
   readonly hidden: readonly string[];
   /** Folder that holds what every wall sees as its `/etc`. */
   readonly etc: string;
-  /** Host paths to show read-only. */
+  /**
+   * Host paths to show read-only, what the slot gives first. It holds init and comes after all that makes the wall, so
+   * that arguments cut off before it run nothing; cut off after it, init finds nobody who says `go`.
+   */
   readonly readOnly: readonly { readonly from: string; readonly to: string }[];
   readonly workspace: { readonly from: string; readonly writable: boolean };
-  /** The text of init. Next to last, so that arguments cut off before it run nothing. */
-  readonly init: string;
 }
 
-/** All options of a wall, in an order that is safe to cut off anywhere: namespaces first, init next to last. */
+/** All options of a wall, in an order that is safe to cut off anywhere: namespaces first, init after what makes the wall. */
 export function wallArguments(mounts: Mounts): Buffer {
   const options = [
     ...['--unshare-user', '--disable-userns', '--unshare-pid', '--unshare-net', '--unshare-ipc', '--unshare-uts'],
@@ -67,7 +70,7 @@ export function wallArguments(mounts: Mounts): Buffer {
     ],
     ...[mounts.workspace.writable ? '--bind' : '--ro-bind', mounts.workspace.from, wallPaths.workspace],
     ...mounts.readOnly.flatMap(({ from, to }) => ['--ro-bind', from, to]),
-    ...['--ro-bind', mounts.init, initPath, '--remount-ro', '/'],
+    ...['--remount-ro', '/'],
   ];
   return Buffer.from(options.map((option) => `${option}\0`).join(''));
 }

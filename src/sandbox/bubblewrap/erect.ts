@@ -32,6 +32,8 @@ export async function erect(foundation: Foundation, { binaries, door }: ErectOpt
   try {
     slot.furnish();
     await slot.cgroup.renew(usualLimits);
+    const mounted = mountsOf(binaries);
+    slot.makePlaces(mounted.map(({ to }) => to));
     const standing = await buildWall(slot, {
       bwrap: foundation.bwrap,
       seccomp: shared.seccomp,
@@ -39,8 +41,7 @@ export async function erect(foundation: Foundation, { binaries, door }: ErectOpt
       beforeBuilding: slot.cgroup.enter,
       mounts: {
         ...shared,
-        init: door ? shared.initWithDoor : shared.init,
-        readOnly: [...mountsOf(binaries), ...givenTo(slot)],
+        readOnly: [...givenTo(slot), ...mounted],
         workspace: { from: slot.workspace, writable: true },
       },
     });

@@ -6,13 +6,10 @@ import { RunyardError } from '../../contracts/errors.ts';
 import { wallPaths } from '../../contracts/sandbox.ts';
 import { makeFolder } from '../../lib/make-folder.ts';
 import { seccompProgram } from '../shared/seccomp/program.ts';
-import { initText } from './init.ts';
 
 /** What every wall is made of and none can change; made once, named by its content. */
 export interface SharedFiles {
   readonly etc: string;
-  readonly init: string;
-  readonly initWithDoor: string;
   readonly seccomp: string;
   /** `/usr` and the library folders of this machine, as arguments of bwrap. */
   readonly system: readonly string[];
@@ -22,8 +19,6 @@ export interface SharedFiles {
 
 export async function sharedFiles(workDir: string): Promise<SharedFiles> {
   const contents: Record<string, string | Buffer> = {
-    init: initText({ door: false }),
-    'init-with-door': initText({ door: true }),
     seccomp: seccompProgram(architecture()),
     ...(await etcFiles()),
   };
@@ -33,8 +28,6 @@ export async function sharedFiles(workDir: string): Promise<SharedFiles> {
   if (!existsSync(folder)) await makeWhole(folder, contents);
   return {
     etc: `${folder}/etc`,
-    init: `${folder}/init`,
-    initWithDoor: `${folder}/init-with-door`,
     seccomp: `${folder}/seccomp`,
     system: await systemMounts(),
     hidden: hostsOwn.map((name) => `/proc/${name}`).filter(isReadableByAll),

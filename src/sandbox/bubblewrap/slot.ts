@@ -1,14 +1,15 @@
 import { execFile } from 'node:child_process';
-import { chownSync, ftruncateSync, mkdirSync, writeSync } from 'node:fs';
-import { chmod, chown, type FileHandle, mkdir, open } from 'node:fs/promises';
+import { chownSync, ftruncateSync, mkdirSync, writeFileSync, writeSync } from 'node:fs';
+import { chmod, chown, type FileHandle, mkdir, open, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { RunyardError } from '../../contracts/errors.ts';
 import { wipe } from '../shared/wipe.ts';
-import { programPath, stdinPath } from './arguments.ts';
+import { givenPath } from './arguments.ts';
 import { type Cgroup, makeCgroup } from './cgroup.ts';
 import type { CgroupTree } from './cgroup-tree.ts';
 import { type Identity, identities } from './identity.ts';
 import { type InfoFile, makeInfoFile } from './info-file.ts';
+import { initText } from './init.ts';
 import { type Lease, takeLease } from './lease.ts';
 import { sweep } from './sweep.ts';
 
@@ -22,11 +23,11 @@ export interface Slot {
   /** FIFOs, because a program can open `/dev/stdout` anew only where it is no socket. */
   readonly stdout: string;
   readonly stderr: string;
-  /** What the last step reads. */
-  readonly stdin: string;
-  /** What init reads at `go`. */
-  readonly program: string;
+  /** Holds init, what init reads at `go`, what the last step reads, and places to mount binaries on. */
+  readonly given: string;
   readonly info: InfoFile;
+  /** Makes the places that such paths of a wall are mounted on: nothing can be made in a folder that is shown read-only. */
+  makePlaces(paths: readonly string[]): void;
   /** These and what follows is done at once and not through the thread pool: small things that a wall waits for. */
   writeProgram(text: string): void;
   writeStdin(bytes: Uint8Array): void;
@@ -79,18 +80,16 @@ async function makeSlot(workDir: string, identity: Identity, { lease, cgroup }: 
   const paths = {
     stdout: `${folder}/stdout`,
     stderr: `${folder}/stderr`,
-    stdin: `${folder}/stdin`,
-    program: `${folder}/program`,
+    given: `${folder}/given`,
   };
   await wipe(folder);
   await mkdir(folder, { mode: 0o700 });
   await promisify(execFile)('mkfifo', ['-m', '600', paths.stdout, paths.stderr], { env: { PATH: '/usr/bin:/bin' } });
   giveTo(identity, paths.stdout, paths.stderr);
   const info = makeInfoFile(`${folder}/info`);
-  const stdinFile = await open(paths.stdin, 'wx+', 0o444);
-  const programFile = await open(paths.program, 'wx+', 0o444);
-  // Whatever the umask: the wall's user reads them.
-  await Promise.all([stdinFile.chmod(0o444), programFile.chmod(0o444)]);
+  const { given } = paths;
+  const { stdinFile, programFile } = await makeGiven(given);
+  const places = new Set<string>();
   // The wall's own group gets through to what it must open; nobody else gets in.
   if (identity.switchTo !== undefined) {
     await chown(folder, 0, identity.switchTo.gid);
@@ -116,6 +115,12 @@ async function makeSlot(workDir: string, identity: Identity, { lease, cgroup }: 
     workspace,
     ...paths,
     info,
+    makePlaces: (paths) => {
+      for (const path of paths.filter((each) => !places.has(each))) {
+        writeFileSync(given + path.slice(givenPath.length), '', { flag: 'wx', mode: 0o444 });
+        places.add(path);
+      }
+    },
     writeProgram: (text) => writeTo(programFile, Buffer.from(text)),
     writeStdin: (bytes) => writeTo(stdinFile, bytes),
     forgetProgram: () => forgetFile(programFile),
@@ -140,11 +145,22 @@ async function makeSlot(workDir: string, identity: Identity, { lease, cgroup }: 
 }
 
 /** What a wall of the slot is shown of it, beside the workspace. */
-export function givenTo(slot: Slot): readonly { readonly from: string; readonly to: string }[] {
-  return [
-    { from: slot.program, to: programPath },
-    { from: slot.stdin, to: stdinPath },
-  ];
+export function givenTo({ given }: Slot): readonly { readonly from: string; readonly to: string }[] {
+  return [{ from: given, to: givenPath }];
+}
+
+/** Ours, and read by the wall's user whatever the umask. */
+async function makeGiven(folder: string): Promise<{ stdinFile: FileHandle; programFile: FileHandle }> {
+  for (const path of [folder, `${folder}/bin`]) {
+    await mkdir(path);
+    await chmod(path, 0o755);
+  }
+  await writeFile(`${folder}/init`, initText(), { flag: 'wx' });
+  await chmod(`${folder}/init`, 0o444);
+  const stdinFile = await open(`${folder}/stdin`, 'wx+', 0o444);
+  const programFile = await open(`${folder}/program`, 'wx+', 0o444);
+  await Promise.all([stdinFile.chmod(0o444), programFile.chmod(0o444)]);
+  return { stdinFile, programFile };
 }
 
 function giveTo({ switchTo }: Identity, ...paths: string[]): void {
