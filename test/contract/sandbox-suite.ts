@@ -2,8 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { type Sandbox, wallPaths } from '../../src/contracts/sandbox.ts';
 import { runIn } from './sandbox-harness.ts';
 
+export interface SuiteTraits {
+  /** Whether the wall says who runs inside, and on a machine of which name; else its technology does. */
+  readonly namesUser: boolean;
+}
+
 /** What a program meets inside, and what is told of it outside: the same on every technology. */
-export function sandboxContract(name: string, sandbox: () => Sandbox): void {
+export function sandboxContract(name: string, sandbox: () => Sandbox, traits: SuiteTraits = { namesUser: true }): void {
   describe(name, () => {
     describe('a program', () => {
       test.for([0, 1, 7, 125, 255])('that exits with %i is told to have done so', async (code) => {
@@ -100,12 +105,28 @@ export function sandboxContract(name: string, sandbox: () => Sandbox): void {
         expect(own).toContain('LD_PRELOAD=');
       });
 
-      test('sees only its own processes, as an ordinary user', async () => {
-        const { stdout } = await runIn(sandbox(), { bash: 'echo /proc/[0-9]*; id -u; id -un; hostname' });
-        const [processes = '', ...rest] = stdout.trim().split('\n');
-        expect(processes.split(' ').length).toBeLessThan(5);
-        expect(rest).toEqual(['1000', 'runyard', 'runyard']);
+      test('sees only its own processes', async () => {
+        const { stdout } = await runIn(sandbox(), { bash: 'echo /proc/[0-9]*' });
+        expect(stdout.trim().split(' ').length).toBeLessThan(5);
       });
+
+      test('has no capability, and cannot gain one', async () => {
+        const { stdout } = await runIn(sandbox(), {
+          bash: "grep -E '^(Cap(Prm|Eff|Bnd|Amb)|NoNewPrivs):' /proc/self/status",
+        });
+        const none = '0'.repeat(16);
+        expect(stdout.split(/\s+/).filter(Boolean)).toEqual([
+          ...['CapPrm:', none, 'CapEff:', none, 'CapBnd:', none, 'CapAmb:', none, 'NoNewPrivs:', '1'],
+        ]);
+      });
+
+      test.skipIf(!traits.namesUser)(
+        'runs as an ordinary user called runyard (not where the launcher of Cloud Run decides who that is)',
+        async () => {
+          const { stdout } = await runIn(sandbox(), { bash: 'id -u; id -un; hostname' });
+          expect(stdout.trim().split('\n')).toEqual(['1000', 'runyard', 'runyard']);
+        },
+      );
     });
 
     describe('output', () => {
