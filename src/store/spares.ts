@@ -30,8 +30,8 @@ const foldersAhead = 4;
 /** What a killed process left is younger than this while another one may still use it. */
 const staleAfterMs = 24 * 3_600_000;
 
-/** Fewer than any file system takes of one file (ext4: 65,000), and renewed long before it counts as stale. */
-const empty = { linksMax: 30_000, renewAfterMs: staleAfterMs / 2 };
+/** Fewer than any file system takes of one file (ext4 65,000, NTFS 1,023), and renewed long before it counts as stale. */
+const empty = { linksMax: 1000, renewAfterMs: staleAfterMs / 2 };
 
 export function createSpares(dir: string): Spares {
   makeFolder(dir, 0o700);

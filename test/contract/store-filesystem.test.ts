@@ -56,6 +56,19 @@ test('opening the store takes nothing from those who have it open', async () => 
   expect(await first.create('meta/y', 'y')).toBe('created');
 });
 
+test('marks without content share their inodes, and removing one leaves the others', async () => {
+  const store = await open();
+  const marks = Array.from({ length: 1100 }, (_, number) => `meta/mark-${number}`);
+  for (const key of marks) expect(await store.create(key, '')).toBe('created');
+  expect(await store.create(marks[0]!, '')).toBe('exists');
+  const inodes = readdirSync(join(dir, 'meta')).map((name) => statSync(join(dir, 'meta', name)).ino);
+  expect(inodes).toHaveLength(marks.length);
+  expect(new Set(inodes).size).toBe(2);
+  await store.remove(marks[0]!);
+  expect(await store.read(marks[0]!)).toBeUndefined();
+  expect(await store.read(marks[1]!)).toEqual(Buffer.alloc(0));
+});
+
 const canMount = process.getuid?.() === 0;
 
 test.skipIf(!canMount)(
