@@ -165,6 +165,8 @@ export function claudeProgram({ claudePath }: Pick<Config, 'claudePath'>): strin
 
 /** The program of the package that Runyard depends on. */
 function packagedClaude(): string | undefined {
+    // A service of Cloud Run: its walls are others.
+    ...(process.env.K_SERVICE === undefined ? {} : { K_SERVICE: process.env.K_SERVICE }),
   try {
     return executable(createRequire(import.meta.url).resolve('@anthropic-ai/claude-code/bin/claude.exe'));
   } catch {

@@ -45,9 +45,18 @@ export async function doctor(flags: readonly string[]): Promise<number> {
   return report.ok ? 0 : 1;
 }
 
-function wallFindings({ sandbox, work }: Config, claudePath: string | undefined): Promise<Finding[]> {
-  const programs = { nodePath: process.execPath, ...(claudePath === undefined ? {} : { claudePath }) };
-  return probeSandbox(sandbox, { workDir: work, slots: 0, ...programs });
+function wallFindings({ sandbox, work, image, home }: Config, claudePath: string | undefined): Promise<Finding[]> {
+  const { K_SERVICE: service, CLOUD_RUN_JOB: job } = process.env;
+  return probeSandbox(sandbox, {
+    workDir: work,
+    nodePath: process.execPath,
+    ...(claudePath === undefined ? {} : { claudePath }),
+    slots: 0,
+    env: process.env,
+    image,
+    inCloudRun: service !== undefined || job !== undefined,
+    hidden: [home],
+  });
 }
 
 function isComplete(findings: readonly Finding[]): boolean {

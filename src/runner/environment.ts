@@ -4,6 +4,9 @@ import { taskId } from '../contracts/ids.ts';
 /** All that a runner reads from its environment: where store, seal and programs are. What to do lies in the store. */
 
 const programs = {
+  /** Set by the platform, on every instance of Cloud Run. */
+  CLOUD_RUN_JOB: z.string().min(1).optional(),
+  K_SERVICE: z.string().min(1).optional(),
   RUNYARD_SANDBOX: z.enum(['auto', 'bubblewrap', 'container', 'cloud-run-launcher']).default('auto'),
   RUNYARD_CLAUDE_PATH: z.string().optional(),
   RUNYARD_PRICES: z.string().optional(),
@@ -28,11 +31,11 @@ export const taskRunnerEnvironment = z.object({
   RUNYARD_STORAGE_ENDPOINT: z.url().optional(),
   RUNYARD_KMS_ENDPOINT: z.url().optional(),
   RUNYARD_WORK: z.string().min(1).default('/var/lib/runyard'),
+  ...programs,
   CLOUD_RUN_JOB: z.string().min(1),
   CLOUD_RUN_EXECUTION: z.string().min(1),
   CLOUD_RUN_TASK_INDEX: z.coerce.number().int().min(0),
   /** Where the image keeps `claude`, if it is nowhere named. */
   PATH: z.string().default(''),
-  ...programs,
 });
 export type TaskRunnerEnvironment = z.infer<typeof taskRunnerEnvironment>;

@@ -119,6 +119,9 @@ function openSandbox(
     nodePath: process.execPath,
     ...(claudePath === undefined ? {} : { claudePath }),
     slots,
+    env: process.env,
+    inCloudRun: environment.CLOUD_RUN_JOB !== undefined || environment.K_SERVICE !== undefined,
+    hidden: 'RUNYARD_HOME' in environment ? [environment.RUNYARD_HOME] : [],
   });
 }
 
