@@ -62,8 +62,9 @@ export async function runDeploy(flags: DeployFlags, config: Config, surroundings
   }
   const withService = wanted.withService || (await isServed(wanted, rest, flags.mode));
   const installation: Installation = { ...wanted, withService };
-  const files = wanted.givenImage === undefined ? readPackage(packageRoot) : undefined;
-  const steps = stepsOf(installation, rest, files);
+  const tell = (line: string) => paper.detail(line);
+  const material = wanted.givenImage === undefined ? { files: readPackage(packageRoot), tell } : undefined;
+  const steps = stepsOf(installation, rest, material);
   if (flags.mode === 'plan') return printPlan(installation, steps, paper);
   paper.line();
   paper.heading(`Runyard to project ${wanted.place.project}, ${wanted.place.region}`);

@@ -71,9 +71,11 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
   readonly settleMs?: number;
+  /** In place of the package that the cloud was opened with. */
+  readonly packageRoot?: string;
 }
 
-export async function openCloud(options: AdminOptions = {}, packageRoot: string): Promise<Cloud> {
+export async function openCloud(options: AdminOptions, ownRoot: string): Promise<Cloud> {
   const requests: RecordedRequest[] = [];
   const cloud: Pick<Cloud, 'disturb'> = { disturb: () => undefined };
   const disturb = (request: RecordedRequest) => {
@@ -89,7 +91,7 @@ export async function openCloud(options: AdminOptions = {}, packageRoot: string)
   };
   const run: Cloud['run'] = async (
     flags,
-    { env = {}, signal = new AbortController().signal, settleMs = 5000 } = {},
+    { env = {}, signal = new AbortController().signal, settleMs = 5000, packageRoot = ownRoot } = {},
   ) => {
     const lines: string[] = [];
     const config = readConfig({

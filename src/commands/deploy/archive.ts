@@ -17,6 +17,8 @@ const manifestSchema = z.object({ version: z.string(), files: z.array(z.string()
 
 /** What an image is built from: the package as it is published, and its lock file where there is one. */
 export interface PackageFiles {
+  /** The folder they lie in. */
+  readonly root: string;
   readonly version: string;
   /** Of the contents: the same files have the same, whenever and wherever they are read. */
   readonly sha256: string;
@@ -35,7 +37,7 @@ export function readPackage(root = packageRoot): PackageFiles {
     });
   }
   const contents = new Map(paths.map((path) => [path, readFileSync(join(root, path))]));
-  return { version, sha256: hashOf(contents), archive: () => pack(contents) };
+  return { root, version, sha256: hashOf(contents), archive: () => pack(contents) };
 }
 
 /** Regular files, without what a tool left hidden. */

@@ -22,7 +22,9 @@ const buildSchema = z.looseObject({
     .optional(),
 });
 type Build = z.infer<typeof buildSchema>;
-const startedSchema = z.looseObject({ metadata: z.looseObject({ build: z.looseObject({ id: z.string() }) }) });
+const startedSchema = z.looseObject({
+  metadata: z.looseObject({ build: z.looseObject({ id: z.string(), logUrl: z.string().optional() }) }),
+});
 
 /** What Cloud Build is to do, without where it takes the files from. Pure. */
 export function buildRecipe(place: CloudPlace, tagged: string) {
@@ -41,11 +43,17 @@ export function buildRecipe(place: CloudPlace, tagged: string) {
   };
 }
 
-export interface BuildOrder {
+/** What an image is built from. */
+export interface BuildMaterial {
+  readonly files: PackageFiles;
+  /** What people want to know while they wait. */
+  readonly tell: (line: string) => void;
+}
+
+export interface BuildOrder extends BuildMaterial {
   readonly place: CloudPlace;
   readonly rest: GoogleRest;
   readonly tagged: string;
-  readonly files: PackageFiles;
 }
 
 /** Builds and pushes the image; resolves to its digest. A build that an earlier attempt left running is waited for. */
@@ -53,7 +61,8 @@ export async function buildImage(order: BuildOrder): Promise<string> {
   const { rest, place } = order;
   const source = await uploadArchive(order);
   return rest.settled(async () => {
-    const { region, id } = (await runningBuild(order)) ?? (await startBuild(order, source));
+    const { region, id, logUrl } = (await runningBuild(order)) ?? (await startBuild(order, source));
+    order.tell(`Cloud Build works on it, some minutes${logUrl === undefined ? '' : `: ${logUrl}`}`);
     const path = `/v1/${names.builds(place, region)}/${id}`;
     const ended = await rest.poll(async () => {
       const build = await rest.send({ api: 'cloudBuild', path }, buildSchema);
@@ -91,6 +100,7 @@ async function uploadArchive({ place, rest, files }: BuildOrder) {
 interface StartedBuild {
   readonly region: string;
   readonly id: string;
+  readonly logUrl: string | undefined;
 }
 
 /** Projects without a history may build in some regions only; the image is pushed to its own region all the same. */
@@ -109,7 +119,7 @@ async function runningBuild(order: BuildOrder): Promise<StartedBuild | undefined
       page,
     );
     const running = builds.find(isRunning);
-    if (running !== undefined) return { region, id: running.id };
+    if (running !== undefined) return { region, id: running.id, logUrl: running.logUrl };
   }
   return undefined;
 }
@@ -120,7 +130,8 @@ async function startBuild(order: BuildOrder, storageSource: object): Promise<Sta
   const startIn = async (region: string): Promise<StartedBuild> => {
     const path = `/v1/${names.builds(place, region)}`;
     const started = await rest.send({ api: 'cloudBuild', method: 'POST', path, body, once: true }, startedSchema);
-    return { region, id: started.metadata.build.id };
+    const { id, logUrl } = started.metadata.build;
+    return { region, id, logUrl };
   };
   try {
     return await startIn(place.region);

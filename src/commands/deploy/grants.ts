@@ -46,7 +46,7 @@ export function grantsOf(installation: Installation): Grant[] {
       condition: below('inputs/', 'runyard-inputs'),
       why: 'reads inputs whose hash its task names; cannot list them',
     },
-    ...(givenImage === undefined ? buildGrants(installation, { ...below('deploy/', 'runyard-deploy') }) : []),
+    ...(givenImage === undefined ? buildGrants(installation, below('deploy/', 'runyard-deploy')) : []),
     {
       account: 'server',
       role: 'roles/cloudkms.cryptoKeyEncrypterDecrypter',
@@ -64,7 +64,9 @@ export function grantsOf(installation: Installation): Grant[] {
         account: 'server',
         role: 'roles/secretmanager.secretAccessor',
         on: { kind: 'secret', name: names.secret(place, secret) },
-        why: 'reads the latest value for each task that references it; runners never read secrets',
+        why: isOwn(secret)
+          ? whyOwn
+          : 'reads the latest value for each task that references it; runners never read secrets',
       }),
     ),
     ...allSizes.flatMap((size): Grant[] => {
@@ -104,6 +106,12 @@ function buildGrants({ place }: Installation, condition: NonNullable<Grant['cond
       why: 'writes the log of the build; Google has this role on projects only',
     },
   ];
+}
+
+const whyOwn = 'given to the service at its start; no task can reference it';
+
+function isOwn(secret: string): boolean {
+  return (Object.values(serviceSecrets) as string[]).includes(secret);
 }
 
 /** All secrets that the server's account reads. */

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { SettingsError } from '../../lib/settings.ts';
-import type { PackageFiles } from './archive.ts';
 import { dockerfile } from './archive.ts';
-import { buildImage, buildRecipe } from './build.ts';
+import { type BuildMaterial, buildImage, buildRecipe } from './build.ts';
 import type { GoogleRest } from './google-rest.ts';
 import { type Installation, names } from './installation.ts';
 import { refusalOfOutcome } from './refusal.ts';
@@ -25,7 +24,7 @@ export function builtImageStep(
   installation: Installation,
   rest: GoogleRest,
   image: PinnedImage,
-  files: PackageFiles,
+  { files, tell }: BuildMaterial,
 ): Step {
   const { place } = installation;
   const base = names.image(place);
@@ -48,7 +47,13 @@ export function builtImageStep(
     gcloud: [
       writeJson(recipeFile, recipe),
       gcloud(
-        ...['builds', 'submit', '.', `--config=${recipeFile}`, `--gcs-source-staging-dir=gs://${place.bucket}/deploy`],
+        ...[
+          'builds',
+          'submit',
+          files.root,
+          `--config=${recipeFile}`,
+          `--gcs-source-staging-dir=gs://${place.bucket}/deploy`,
+        ],
         ...[`--region=${place.region}`, `--project=${place.project}`],
       ),
       digestLine(tagged),
@@ -58,7 +63,7 @@ export function builtImageStep(
     },
     async make() {
       if ((await look()) !== undefined) return undefined;
-      const digest = await buildImage({ place, rest, tagged, files });
+      const digest = await buildImage({ place, rest, tagged, files, tell });
       image.pinned = `${base}@${digest}`;
       return undefined;
     },

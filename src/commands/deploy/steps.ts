@@ -1,7 +1,7 @@
 import { accountStep } from './accounts.ts';
 import { apisStep } from './apis.ts';
-import type { PackageFiles } from './archive.ts';
 import { bucketStep } from './bucket.ts';
+import type { BuildMaterial } from './build.ts';
 import type { GoogleRest } from './google-rest.ts';
 import { type Resource, secretsOfServer } from './grants.ts';
 import { builtImageStep, givenImageStep, type PinnedImage } from './image.ts';
@@ -16,9 +16,9 @@ import type { Step } from './step.ts';
 
 /**
  * All of an installation, in the order in which it is made; removed in the reverse one. Roles follow the thing that
- * they are on, so that nothing exists for long without its own. What is only taken away needs no `files`.
+ * they are on, so that nothing exists for long without its own. What is only taken away needs no `material`.
  */
-export function stepsOf(installation: Installation, rest: GoogleRest, files: PackageFiles | undefined): Step[] {
+export function stepsOf(installation: Installation, rest: GoogleRest, material: BuildMaterial | undefined): Step[] {
   const { place, givenImage, withService } = installation;
   const image: PinnedImage = { pinned: undefined };
   const roles = (kind: Resource['kind'], name: string) => rolesStep(installation, rest, { kind, name });
@@ -39,7 +39,7 @@ export function stepsOf(installation: Installation, rest: GoogleRest, files: Pac
       ? [
           repositoryStep(installation, rest),
           ...roles('repository', names.repository(place)),
-          ...(files === undefined ? [] : [builtImageStep(installation, rest, image, files)]),
+          ...(material === undefined ? [] : [builtImageStep(installation, rest, image, material)]),
         ]
       : [givenImageStep(installation, rest, image, givenImage)]),
     ...allSizes.flatMap((size) => [jobStep(installation, rest, size, image), ...roles('job', names.job(place, size))]),

@@ -26,7 +26,10 @@ export interface AdminServer extends GoogleServer {
   readonly made: readonly string[];
   /** All that there is now, without what no two projects have in common. */
   state(): AdminState;
-  readonly world: World;
+  readonly world: Pick<World, 'accounts'> & {
+    readonly run: ReadonlyMap<string, Record<string, unknown>>;
+    readonly tags: Map<string, string>;
+  };
   /** As somebody else would, who says nothing of it. */
   changeBucket(name: string, fields: object): void;
   setPolicy(resource: string, bindings: FakePolicy['bindings']): void;
@@ -60,19 +63,20 @@ export async function startAdmin(options: AdminOptions & GoogleFakeOptions = {})
   }, options);
   return {
     ...server,
-    world,
+    world: { accounts: world.accounts, run: run.all, tags: images.tags },
     made: world.made,
     endpointOf: (host) => `${server.url}/${host}`,
-    state: () => ({
-      enabled: [...world.enabled].sort(),
-      accounts: [...world.accounts.keys()].sort(),
-      policies: policies.all(),
-      buckets: Object.fromEntries([...buckets.all].map(([name, { fields }]) => [name, fields])),
-      objects: [...buckets.objects.keys()].sort(),
-      repositories: [...images.repositories.keys()],
-      tags: Object.fromEntries(images.tags),
-      run: Object.fromEntries([...run.all].sort(([a], [b]) => (a < b ? -1 : 1))),
-    }),
+    state: () =>
+      structuredClone({
+        enabled: [...world.enabled].sort(),
+        accounts: [...world.accounts.keys()].sort(),
+        policies: policies.all(),
+        buckets: Object.fromEntries([...buckets.all].map(([name, { fields }]) => [name, fields])),
+        objects: [...buckets.objects.keys()].sort(),
+        repositories: [...images.repositories.keys()],
+        tags: Object.fromEntries(images.tags),
+        run: Object.fromEntries([...run.all].sort(([a], [b]) => (a < b ? -1 : 1))),
+      }),
     changeBucket(name, fields) {
       const bucket = buckets.all.get(name)!;
       Object.assign(bucket.fields, fields);
