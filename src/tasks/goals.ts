@@ -27,6 +27,7 @@ export function endOfTask(store: Store, record: TaskRecord): Goal & { readonly p
   };
 }
 
+/** The end of one run of several; it knows nothing of the others. */
 export function endOfRun(store: Store, { id }: TaskRecord, run: number): Goal {
   return {
     isReached: async () => (await readResult(store, id, run)) !== undefined,
@@ -38,10 +39,13 @@ export function endOfRun(store: Store, { id }: TaskRecord, run: number): Goal {
 /** A line of the run at or after `fromSeq`, or that no more can come. */
 export function linesOrEnd(store: Store, record: TaskRecord, { run, fromSeq, until }: EventsWait): Goal {
   const hasLines = createLineWatch(store, record.id, run, fromSeq);
-  const end = until === 'end of task' ? endOfTask(store, record) : endOfRun(store, record, run);
+  const end: Goal = until === 'end of task' ? endOfTask(store, record) : endOfRun(store, record, run);
   return {
     isReached: async () => (await hasLines()) || end.isReached(),
     isNews: (hint) => (hint.news === 'events' && hint.run === run) || end.isNews(hint),
     readsPerLook: 2,
+    get progress() {
+      return end.progress;
+    },
   };
 }

@@ -13,13 +13,14 @@ import { finishPending } from './finish.ts';
 import { giveUpLaunching, type Launching, launchTask } from './launch.ts';
 import { readKeyRecord, readRecord, runsOf } from './objects.ts';
 import { allEnded, lookAt } from './progress.ts';
+import { refuseSecrets, type SecretSource, withSecrets } from './task-secrets.ts';
 
 /**
  * key -> sealed -> pending -> owners -> `task.json` (the acknowledgement) -> launch. Each step can be the last one that
  * was taken: whoever comes next with the same key, or sweeps, goes on from there.
  */
 
-export interface Submitting extends Launching {
+export interface Submitting extends Launching, SecretSource {
   readonly seal: Seal;
   readonly retentionMs: number;
 }
@@ -31,9 +32,11 @@ const firstLaunchAnswerMs = 2000;
 const adoptableMs = 3_600_000;
 
 export async function submitTask(context: Submitting, task: NewTask, caller: Caller): Promise<TaskId> {
+  refuseSecrets(context, task.spec, caller);
   const { id, exists } = await identify(context, task, caller);
   if (exists) return id;
-  const record = await writeObjects(context, id, task, caller);
+  const spec = await withSecrets(context, task.spec);
+  const record = await writeObjects(context, id, { ...task, spec }, caller);
   const durable = context.store.persist(keys.record(id));
   await Promise.all([durable, firstLaunch(context, record)]);
   return id;

@@ -11,6 +11,7 @@ import type { Noticing, TaskService, TaskView, WaitOptions } from '../contracts/
 import type { Logger } from '../lib/logger.ts';
 import { createPace } from '../lib/pace.ts';
 import { cancelTask } from './cancel.ts';
+import { countReads } from './count-reads.ts';
 import { readEventsPage } from './events-page.ts';
 import { viewOfFinished } from './finish.ts';
 import { endOfRun, endOfTask, linesOrEnd } from './goals.ts';
@@ -20,9 +21,10 @@ import { readRecord, readResult } from './objects.ts';
 import { allEnded, lookAt, type Progress, viewOf } from './progress.ts';
 import { settleRuns } from './recover.ts';
 import { type Submitting, submitTask } from './submit.ts';
-import { createInspections, waitFor } from './wait.ts';
+import type { SecretSource } from './task-secrets.ts';
+import { createInspections, type Waiting, waitFor } from './wait.ts';
 
-export interface TaskServiceOptions {
+export interface TaskServiceOptions extends SecretSource {
   readonly store: Store;
   readonly seal: Seal;
   readonly backend: Backend;
@@ -61,18 +63,21 @@ export function createTaskService(options: TaskServiceOptions): TaskService {
     return viewOf(store, record, settled ? await lookAt(store, record) : progress);
   };
 
-  const waiting = {
+  const waiting: Waiting = {
     hints,
     noticing,
     looks: createPace(noticing.looksPerSecond),
-    async settle(record: TaskRecord): Promise<boolean> {
-      if (!inspections.areDue(record)) return false;
+    async settle(record, progress) {
+      if (!inspections.areDue(record)) return { news: false, reads: 0 };
+      const counted = countReads(store);
       try {
-        return await settleRuns(context, record, await lookAt(store, record));
+        const known = progress ?? (await lookAt(counted.store, record));
+        const news = await settleRuns({ ...context, store: counted.store }, record, known);
+        return { news, reads: counted.reads() };
       } catch (error) {
         // The truth may still come from the runner itself.
         log.warn({ task: record.id, error }, 'a task that is waited for could not be settled now; it is tried again');
-        return false;
+        return { news: false, reads: counted.reads() };
       }
     },
   };

@@ -4,6 +4,7 @@ import type { TaskRecord } from '../contracts/task.ts';
 import type { Noticing, WaitOptions } from '../contracts/task-service.ts';
 import type { Pace } from '../lib/pace.ts';
 import type { Hints } from './hints.ts';
+import type { Progress } from './progress.ts';
 
 /** Waiting for something that happens to a task: at news it is looked for at once, without news at the server's pace. */
 
@@ -12,8 +13,15 @@ export interface Waiting {
   readonly noticing: Noticing;
   /** Of all looks of this server for which there was no news. */
   readonly looks: Pace;
-  /** Brings the task nearer to its truth, where that is due. Whether it wrote something that a look would see. */
-  readonly settle: (record: TaskRecord) => Promise<boolean>;
+  /** Brings the task nearer to its truth, where that is due. */
+  readonly settle: (record: TaskRecord, progress: Progress | undefined) => Promise<Settled>;
+}
+
+export interface Settled {
+  /** Whether something was written that a look would see. */
+  readonly news: boolean;
+  /** What it asked of the store. */
+  readonly reads: number;
 }
 
 export interface Goal {
@@ -21,8 +29,10 @@ export interface Goal {
   readonly isReached: () => Promise<boolean>;
   /** Whether such news is worth a look. */
   readonly isNews: (hint: RunnerHint) => boolean;
-  /** What one look asks of the store: looks that read more are rarer. */
+  /** What one look asks of the store. */
   readonly readsPerLook: number;
+  /** What the last look saw of the whole task, where it saw it. */
+  readonly progress?: Progress | undefined;
 }
 
 /** Resolves when the goal is reached, or after one last look at the deadline or when the signal is aborted. */
@@ -35,24 +45,29 @@ export async function waitFor(
   const deadlineMs = performance.now() + waitMs;
   const leftMs = () => Math.max(0, deadlineMs - performance.now());
   const watch = hints.watch(record.id, goal.isNews);
+  // Whoever waits has read the task's record.
+  let reads = 1;
   try {
     while (!(await goal.isReached()) && leftMs() > 0 && !signal.aborted) {
-      if (await settle(record)) continue;
-      const gapMs = gapOf(record, noticing, goal);
-      const heard = await watch.next(Math.min(gapMs, leftMs()), signal);
+      const settled = await settle(record, goal.progress);
+      if (settled.news) continue;
+      reads += goal.readsPerLook + settled.reads;
+      const heard = await watch.next(Math.min(gapAfter(reads, record, noticing), leftMs()), signal);
       if (!heard) await looks.turn(leftMs(), signal);
+      reads = 0;
     }
   } finally {
     watch.close();
   }
 }
 
-/** A task's age in gaps: what happens to an old one is noticed later, but by no more than a twentieth of its age. */
+/** What happens to an old task is noticed later, but by no more than a twentieth of its age. */
 const gapsOfAge = 20;
 
-function gapOf({ id }: TaskRecord, { firstLookMs, maxLookMs }: Noticing, { readsPerLook }: Goal): number {
+/** The more was read, the later the next look: so many reads a second stay the most, whatever they were for. */
+function gapAfter(reads: number, { id }: TaskRecord, { firstLookMs, maxLookMs }: Noticing): number {
   const ageMs = Date.now() - taskCreatedAtMs(id);
-  return Math.min(maxLookMs, Math.max(firstLookMs * readsPerLook, ageMs / gapsOfAge));
+  return Math.min(maxLookMs, Math.max(firstLookMs * reads, ageMs / gapsOfAge));
 }
 
 /** When the backend may be asked about a task, whoever wants to know: seldom, and the more seldom the older the task. */
