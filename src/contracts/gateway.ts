@@ -1,4 +1,5 @@
 import type { Server } from 'node:net';
+import type { HostRule } from './hosts.ts';
 import type { ModelEndpoint, Usage } from './task.ts';
 
 /** The only door in the wall, for one run: one placeholder key, one meter, one list of what it may do. */
@@ -29,7 +30,10 @@ export interface Spent {
 }
 
 export interface GatewayOptions {
-  readonly endpoint: ModelEndpoint;
+  /** No model is reached where not given. */
+  readonly endpoint?: ModelEndpoint;
+  /** What may be reached through it with CONNECT; nothing where not given. */
+  readonly hosts?: readonly HostRule[];
   /** The models that may be asked for; any where not given. */
   readonly models?: readonly string[];
   /** The most that all calls together may cost; no limit where not given. */

@@ -1,43 +1,60 @@
+import type { Egress } from '../contracts/egress.ts';
 import type { Gateway, GatewayOptions } from '../contracts/gateway.ts';
+import type { ModelEndpoint } from '../contracts/task.ts';
 import { createBudget } from './budget.ts';
 import { openEndpoint } from './endpoint.ts';
 import { createEndpointFailures } from './endpoint-failures.ts';
-import { createListener } from './listener.ts';
-import { createMeter } from './meter.ts';
+import { createListener, isSameKey, newPlaceholderKey } from './listener.ts';
+import { createMeter, type Meter } from './meter.ts';
 import { createModelApi } from './model-api.ts';
 import { type Prices, readPrices } from './prices.ts';
+import { createTunnels } from './tunnels.ts';
 
 export { readPrices };
+
+export interface DoorOptions extends GatewayOptions {
+  readonly prices: Prices;
+  readonly egress: Egress;
+}
 
 /**
  * Opens the only door of one run: its own placeholder key, its own meter, its own connections upstream. Nothing
  * listens until `serve` is given a wall's listener.
  */
-export function openGateway(options: GatewayOptions & { readonly prices: Prices }): Gateway {
+export function openGateway(options: DoorOptions): Gateway {
   const onDenied = toldOnce(options.onDenied);
-  const upstream = openEndpoint(options.endpoint);
+  const placeholderKey = newPlaceholderKey();
   const meter = createMeter(options.prices);
-  const failures = createEndpointFailures(options.endpoint.credential.value);
-  const { maxBudgetUsd } = options;
-  const budget = maxBudgetUsd === undefined ? undefined : createBudget(maxBudgetUsd, options.prices);
-  const call = createModelApi({ ...options, onDenied, upstream, meter, budget, failures });
-  const listener = createListener({ call, onDenied });
+  const model =
+    options.endpoint === undefined ? undefined : openModel(options.endpoint, { ...options, onDenied, meter });
+  const { hosts = [], egress } = options;
+  const isKey = (key: string) => isSameKey(key, placeholderKey);
+  const tunnel = hosts.length === 0 ? undefined : createTunnels({ hosts, egress, isKey, onDenied });
+  const listener = createListener({ call: model?.call, tunnel, placeholderKey, onDenied });
 
   return {
-    placeholderKey: listener.placeholderKey,
+    placeholderKey,
     serve: listener.serve,
     spent: meter.spent,
     delivered: meter.delivered,
-    lastFailure: failures.last,
-    budgetReached: () => budget?.reached(),
+    lastFailure: () => model?.failures.last(),
+    budgetReached: () => model?.budget?.reached(),
     async close() {
       await listener.close();
-      upstream.close();
+      model?.upstream.close();
     },
   };
 }
 
 // --- Internal helpers ---
+
+function openModel(endpoint: ModelEndpoint, options: DoorOptions & { readonly meter: Meter }) {
+  const { maxBudgetUsd, prices } = options;
+  const upstream = openEndpoint(endpoint);
+  const failures = createEndpointFailures(endpoint.credential.value);
+  const budget = maxBudgetUsd === undefined ? undefined : createBudget(maxBudgetUsd, prices);
+  return { upstream, failures, budget, call: createModelApi({ ...options, endpoint, upstream, budget, failures }) };
+}
 
 /** A program that asks a thousand times is told of once: denials become events, and events are the run's to read. */
 function toldOnce(onDenied: GatewayOptions['onDenied']): GatewayOptions['onDenied'] {

@@ -5,14 +5,16 @@ import { keysOf } from './headers.ts';
 
 /** Connections, the key of the run, the table of what may be asked. */
 export interface Listener {
-  readonly placeholderKey: string;
   serve(door: Server): void;
   close(): Promise<void>;
 }
 
 export interface ListenerOptions {
-  /** Carries one allowed call; `path` is the table's own spelling of it. */
-  readonly call: (path: ModelPath, request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  /** Carries one allowed call; `path` is the table's own spelling of it. No model is reached where undefined. */
+  readonly call: ((path: ModelPath, request: IncomingMessage, response: ServerResponse) => Promise<void>) | undefined;
+  /** Carries one CONNECT. No host is reached where undefined. */
+  readonly tunnel: ((request: IncomingMessage, client: Socket, head: Buffer) => Promise<void>) | undefined;
+  readonly placeholderKey: string;
   readonly onDenied: (denial: { readonly what: string; readonly why: string }) => void;
 }
 
@@ -28,8 +30,12 @@ export type ModelPath = (typeof modelPaths)[number];
 /** One program of a run keeps a few connections open; the rest wait in the kernel's queue. */
 const connectionsMax = 64;
 
-export function createListener({ call, onDenied }: ListenerOptions): Listener {
-  const placeholderKey = `runyard-${randomBytes(24).toString('hex')}`;
+/** Random, worthless outside of its run. */
+export function newPlaceholderKey(): string {
+  return `runyard-${randomBytes(24).toString('hex')}`;
+}
+
+export function createListener({ call, tunnel, placeholderKey, onDenied }: ListenerOptions): Listener {
   const sockets = new Set<Socket>();
   const doors = new Set<Server>();
 
@@ -42,8 +48,8 @@ export function createListener({ call, onDenied }: ListenerOptions): Listener {
       response.destroy();
     });
   });
-  // A tunnel would leave the table behind.
-  http.on('connect', (request: IncomingMessage, socket: Socket) => {
+  http.on('connect', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    if (tunnel !== undefined) return void tunnel(request, socket, head);
     onDenied({ what: whatOf(request), why: 'the network is not reachable from here' });
     socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
   });
@@ -52,8 +58,8 @@ export function createListener({ call, onDenied }: ListenerOptions): Listener {
     // The CLI warms its connection up with this; it is answered here and tells nothing.
     if (request.method === 'HEAD' && request.url === '/') return void response.writeHead(200).end();
     const path = modelPaths.find((known) => known === request.url);
-    if (request.method !== 'POST' || path === undefined) return deny(request, response);
-    if (!keysOf(request.headers).some((key) => sameText(key, placeholderKey))) {
+    if (call === undefined || request.method !== 'POST' || path === undefined) return deny(request, response);
+    if (!keysOf(request.headers).some((key) => isSameKey(key, placeholderKey))) {
       onDenied({ what: whatOf(request), why: 'the key is not the one of this run' });
       return answerError(response, 401, 'the key is not the one of this run');
     }
@@ -61,12 +67,15 @@ export function createListener({ call, onDenied }: ListenerOptions): Listener {
   };
 
   const deny = (request: IncomingMessage, response: ServerResponse) => {
-    onDenied({ what: whatOf(request), why: 'only the Messages API is reachable from here' });
-    answerError(response, 404, 'only POST /v1/messages and /v1/messages/count_tokens are reachable from here');
+    onDenied({
+      what: whatOf(request),
+      why: call === undefined ? onlyTunnels : 'only the Messages API is reachable from here',
+    });
+    const told = 'only POST /v1/messages and /v1/messages/count_tokens are reachable from here';
+    answerError(response, 404, call === undefined ? onlyTunnels : told);
   };
 
   return {
-    placeholderKey,
     serve(door) {
       doors.add(door);
       door.maxConnections = connectionsMax;
@@ -97,7 +106,14 @@ export function answerError(response: ServerResponse, status: number, message: s
   response.end(JSON.stringify(body));
 }
 
+export function isSameKey(a: string, b: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(a), digest(b));
+}
+
 // --- Internal helpers ---
+
+const onlyTunnels = 'only https to the hosts of this run is reachable from here, by CONNECT';
 
 const errorTypes = new Map([
   [400, 'invalid_request_error'],
@@ -110,9 +126,4 @@ const errorTypes = new Map([
 
 function whatOf(request: IncomingMessage): string {
   return `${request.method} ${JSON.stringify(request.url ?? '').slice(1, 201)}`.replace(/"$/, '');
-}
-
-function sameText(a: string, b: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(a), digest(b));
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { GatewayOptions } from '../contracts/gateway.ts';
+import type { ModelEndpoint } from '../contracts/task.ts';
 import { checkBody, withMaxTokens } from './body-rules.ts';
 import type { Budget, Share } from './budget.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -14,6 +15,7 @@ import { createReadBudget } from './read-budget.ts';
 import { createSseReader } from './sse.ts';
 
 export interface ModelApiOptions extends GatewayOptions {
+  readonly endpoint: ModelEndpoint;
   readonly upstream: Endpoint;
   readonly meter: Meter;
   /** No limit where undefined. */

@@ -133,8 +133,12 @@ function tell(hint: RunnerHint): void {
 /** Loaded by the first task that needs a door. */
 function gatewayOf({ RUNYARD_PRICES: pricesFile }: ServerRunnerEnvironment | TaskRunnerEnvironment) {
   return async (options: GatewayOptions) => {
-    const gateway = await import('../gateway/door.ts');
-    return gateway.openGateway({ ...options, prices: await gateway.readPrices(pricesFile) });
+    const [gateway, { createEgress }] = await Promise.all([
+      import('../gateway/door.ts'),
+      import('../gateway/egress.ts'),
+    ]);
+    const egress = createEgress({ privateTargets: [] });
+    return gateway.openGateway({ ...options, prices: await gateway.readPrices(pricesFile), egress });
   };
 }
 

@@ -11,6 +11,7 @@ import type { KillReason, Sandbox } from '../../src/contracts/sandbox.ts';
 import type { Store } from '../../src/contracts/store.ts';
 import { type ClaudeSpec, type RunResult, runResult, type TaskRecord } from '../../src/contracts/task.ts';
 import { openGateway, readPrices } from '../../src/gateway/door.ts';
+import { createEgress } from '../../src/gateway/egress.ts';
 import { closeInheritedDescriptors } from '../../src/lib/descriptors.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
 import { executeRun } from '../../src/runner/run.ts';
@@ -89,7 +90,8 @@ export function useClaude(): (script: Script, options?: RunOptions) => Promise<C
         store,
         seal,
         sandbox,
-        openGateway: async (gateway) => openGateway({ ...gateway, prices: await readPrices() }),
+        openGateway: async (gateway) =>
+          openGateway({ ...gateway, prices: await readPrices(), egress: createEgress({ privateTargets: [] }) }),
         handle: {},
         tell: ({ news }) => {
           if (news !== 'events' || stopAt === undefined) return;

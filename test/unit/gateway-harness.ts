@@ -2,8 +2,10 @@ import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage 
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { onTestFinished } from 'vitest';
 import type { Gateway } from '../../src/contracts/gateway.ts';
+import type { HostRule } from '../../src/contracts/hosts.ts';
 import type { ModelEndpoint } from '../../src/contracts/task.ts';
 import { openGateway, readPrices } from '../../src/gateway/door.ts';
+import { createEgress, type EgressOptions } from '../../src/gateway/egress.ts';
 import { type ModelServer, type ModelServerOptions, type Script, startModelServer } from '../fakes/model-server.ts';
 
 export const realKey = 'sk-ant-api03-the-real-key-of-the-operator';
@@ -35,6 +37,8 @@ export async function setUp(
   options: {
     models?: string[];
     maxBudgetUsd?: number;
+    hosts?: HostRule[];
+    egress?: EgressOptions;
     credential?: ModelEndpoint['credential'];
     server?: ModelServerOptions;
   } = {},
@@ -47,6 +51,8 @@ export async function setUp(
     ...(options.maxBudgetUsd === undefined ? {} : { maxBudgetUsd: options.maxBudgetUsd }),
     onDenied: (denial) => denied.push(denial),
     prices: await readPrices(),
+    egress: createEgress(options.egress ?? { privateTargets: [] }),
+    ...(options.hosts === undefined ? {} : { hosts: options.hosts }),
   });
   const port = await openDoor(gateway);
   onTestFinished(async () => {

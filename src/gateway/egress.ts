@@ -1,0 +1,93 @@
+import type { LookupAddress } from 'node:dns';
+import { lookup as systemLookup } from 'node:dns';
+import { connect, isIP, type Socket } from 'node:net';
+import type { DialTarget, Egress } from '../contracts/egress.ts';
+import { RunyardError } from '../contracts/errors.ts';
+import { looksLikeAddress } from '../contracts/hosts.ts';
+import { isPublicAddress } from './addresses.ts';
+
+export interface EgressOptions {
+  /** What the operator allows though it is private: exact names or addresses, and ports. */
+  readonly privateTargets: readonly DialTarget[];
+  /** The system's resolver where not given. */
+  readonly resolve?: (host: string) => Promise<readonly LookupAddress[]>;
+}
+
+/** A host that answers nothing is not there. */
+const connectTimeoutMs = 15_000;
+
+export function createEgress({ privateTargets, resolve = resolveBySystem }: EgressOptions): Egress {
+  const mayBePrivate = ({ host, port }: DialTarget) =>
+    privateTargets.some((target) => target.host.toLowerCase() === host && target.port === port);
+
+  /** Every address, checked: a name with one public and one private address is refused as a whole. */
+  const addressesOf = async (target: DialTarget): Promise<readonly LookupAddress[]> => {
+    const allowed = mayBePrivate(target);
+    if (!allowed && looksLikeAddress(target.host)) {
+      throw denied(target, 'is an address, and only names are reached from here');
+    }
+    const family = isIP(target.host);
+    const addresses = family === 0 ? await resolve(target.host) : [{ address: target.host, family }];
+    if (addresses.length === 0) throw denied(target, 'has no address');
+    const refused = addresses.find(({ address }) => !allowed && !isPublicAddress(address));
+    if (refused !== undefined) throw denied(target, `leads to ${refused.address}, which is not on the public internet`);
+    return addresses;
+  };
+
+  return {
+    async dial({ host, port }, signal) {
+      signal.throwIfAborted();
+      const target = { host: host.toLowerCase().replace(/^\[|\]$/g, ''), port };
+      return dialChecked(target, await addressesOf(target), signal);
+    },
+  };
+}
+
+// --- Internal helpers ---
+
+function denied({ host, port }: DialTarget, why: string): RunyardError {
+  return new RunyardError('egress_denied', `${host}:${port} may not be reached: ${host} ${why}.`);
+}
+
+function resolveBySystem(host: string): Promise<readonly LookupAddress[]> {
+  return new Promise((resolve, reject) => {
+    systemLookup(host, { all: true }, (error, addresses) => {
+      if (error === null) resolve(addresses);
+      else if (error.code === 'ENOTFOUND') resolve([]);
+      else reject(error);
+    });
+  });
+}
+
+/** Connects to one of these addresses; whatever the name leads to by now, it is not asked again. */
+function dialChecked(target: DialTarget, addresses: readonly LookupAddress[], signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({
+      host: target.host,
+      port: target.port,
+      autoSelectFamily: true,
+      lookup: (_host, options, answer) => {
+        if (options.all === true) answer(null, [...addresses]);
+        else answer(null, addresses[0]!.address, addresses[0]!.family);
+      },
+    });
+    const timer = setTimeout(() => give(new Error(`${target.host}:${target.port} did not answer`)), connectTimeoutMs);
+    const abort = () => give(signal.reason);
+    const give = (error: unknown) => {
+      done();
+      socket.destroy();
+      reject(error);
+    };
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+      socket.removeListener('error', give);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    socket.once('error', give);
+    socket.once('connect', () => {
+      done();
+      resolve(socket);
+    });
+  });
+}
