@@ -12,6 +12,7 @@ import type { CloudPlace } from './contracts/cloud.ts';
 import type { IssueTracker } from './contracts/github.ts';
 import { keys } from './contracts/keys.ts';
 import type { Seal } from './contracts/seal.ts';
+import type { Secrets } from './contracts/secrets.ts';
 import type { Store } from './contracts/store.ts';
 import type { Noticing } from './contracts/task-service.ts';
 import { executable, findProgram } from './lib/find-program.ts';
@@ -20,6 +21,7 @@ import { makeFolder } from './lib/make-folder.ts';
 import { once } from './lib/once.ts';
 import { SettingsError } from './lib/settings.ts';
 import { createLocalSeal } from './seal/local.ts';
+import { createSecrets } from './secrets/index.ts';
 import { createCalls } from './server/calls.ts';
 import type { Face } from './server/face.ts';
 import { createFilesystemStore } from './store/filesystem.ts';
@@ -58,6 +60,8 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
   const { store, backend } = engine;
   const context = {
     ...engine,
+    secrets: secretsOf(config),
+    secretDeclarations: config.secrets,
     hints,
     log,
     writer: `${hostname()}:${process.pid}`,
@@ -122,6 +126,12 @@ async function openCloud(place: CloudPlace | undefined, log: Logger): Promise<En
   };
 }
 
+/** Values stay where they are until a task needs one. */
+function secretsOf({ cloud }: Config): Secrets {
+  const secretManager = cloud && { project: cloud.project, endpoint: cloud.endpoints.secretManager };
+  return createSecrets({ env: process.env, secretManager });
+}
+
 function makeHome(home: string): void {
   try {
     makeFolder(home, 0o700);
@@ -155,6 +165,8 @@ function runnerEnvironment(config: Config): Record<string, string> {
     RUNYARD_SANDBOX: config.sandbox,
     ...(claudePath === undefined ? {} : { RUNYARD_CLAUDE_PATH: claudePath }),
     ...(config.pricesFile === undefined ? {} : { RUNYARD_PRICES: config.pricesFile }),
+    // A service of Cloud Run: its walls are others.
+    ...(process.env.K_SERVICE === undefined ? {} : { K_SERVICE: process.env.K_SERVICE }),
   };
 }
 
@@ -165,8 +177,6 @@ export function claudeProgram({ claudePath }: Pick<Config, 'claudePath'>): strin
 
 /** The program of the package that Runyard depends on. */
 function packagedClaude(): string | undefined {
-    // A service of Cloud Run: its walls are others.
-    ...(process.env.K_SERVICE === undefined ? {} : { K_SERVICE: process.env.K_SERVICE }),
   try {
     return executable(createRequire(import.meta.url).resolve('@anthropic-ai/claude-code/bin/claude.exe'));
   } catch {

@@ -1,4 +1,4 @@
-import { type SecretDeclaration, type SecretUse, secretUses } from '../contracts/secrets.ts';
+import { type SecretDeclaration, type SecretUse, secretReference, secretUses } from '../contracts/secrets.ts';
 import { SettingsError } from '../lib/settings.ts';
 import { readEntries } from './entries.ts';
 import type { ConfigSources } from './sources.ts';
@@ -25,7 +25,7 @@ const neverReferable = ['ANTHROPIC_API_KEY', 'CLAUDE_CODE_OAUTH_TOKEN', 'GOOGLE_
 /** Whoever writes a value in place of a name must not find it in a log: what is wrong is counted, not repeated. */
 function parseEntry(entry: string, number: number, said: string): SecretDeclaration {
   const [reference = '', ...words] = entry.split(/\s+/);
-  if (!/^(env:[A-Za-z_]\w*|secret-manager:[A-Za-z0-9_-]{1,255})$/.test(reference)) {
+  if (!secretReference.test(reference)) {
     throw new SettingsError(`${said}: entry ${number} does not begin with env:NAME or secret-manager:NAME.`);
   }
   const name = reference.slice(reference.indexOf(':') + 1);

@@ -13,6 +13,9 @@ export const limits = {
   codeBytesMax: MiB,
   promptBytesMax: MiB,
   inlineFilesBytesMax: 8 * MiB,
+  /** Of one argument or variable of a program, and of all together: the kernel allows little more. */
+  wordBytesMax: 100_000,
+  wordsBytesMax: MiB,
   pendingTasksPerOwnerMax: 100,
   runsMax: 1000,
   /** Of stdout or response, in the output of a task with several runs: of each run, and of all together. */

@@ -7,6 +7,9 @@ export interface Secrets {
   read(reference: string, signal: AbortSignal): Promise<string>;
 }
 
+/** What a reference looks like. */
+export const secretReference = /^(env:[A-Za-z_]\w*|secret-manager:[A-Za-z0-9_-]{1,255})$/;
+
 export const secretUses = ['git', 'env', 'webhook', 'mcp'] as const;
 export type SecretUse = (typeof secretUses)[number];
 

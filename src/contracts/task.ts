@@ -78,6 +78,8 @@ export const claudeSpec = z.strictObject({
   outputSchema: z.record(z.string(), z.json()).optional(),
   files: z.array(inlineFile),
   env: z.record(z.string(), z.string()),
+  /** Variables as `env`: references of secrets where a task is submitted, their values where it is sealed. */
+  secrets: z.record(z.string(), z.string()).optional(),
   setupCommands: z.array(z.string()),
   /** Globs of artifacts besides everything below `output/`. */
   artifacts: z.array(z.string()),

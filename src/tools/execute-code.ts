@@ -13,7 +13,7 @@ import {
   startWaitSecondsField,
   timeoutSecondsField,
 } from './params/task.ts';
-import { boundedText, notEmpty, totalBytes, word, wordsBytesMax } from './params/text.ts';
+import { boundedText, notEmpty, totalBytes, word } from './params/text.ts';
 import { picturesOfTask } from './pictures-of-task.ts';
 import type { Tasks } from './services.ts';
 import { startTask } from './start-task.ts';
@@ -27,7 +27,7 @@ const input = z
     stdin: boundedText(limits.inlineFilesBytesMax, '8 MiB').default(''),
     args: z
       .array(word)
-      .refine((words) => totalBytes(words) <= wordsBytesMax, 'are larger than 1 MiB in all')
+      .refine((words) => totalBytes(words) <= limits.wordsBytesMax, 'are larger than 1 MiB in all')
       .default([]),
     env: envField,
     runs: runsField,

@@ -11,6 +11,7 @@ import {
   envField,
   idempotencyKeyField,
   runsField,
+  secretsField,
   sizeField,
   startWaitSecondsField,
   timeoutSecondsField,
@@ -23,27 +24,34 @@ import { tellClaude } from './tell-task.ts';
 
 const prompt = boundedText(limits.promptBytesMax, '1 MiB');
 
-const input = z.strictObject({
-  prompt: notEmpty(prompt),
-  model: modelName.optional(),
-  fallback_model: modelName.optional(),
-  system_prompt: prompt.optional().describe('Replaces the default one'),
-  append_system_prompt: prompt.optional(),
-  allowed_tools: toolNames.optional(),
-  disallowed_tools: toolNames.optional().describe('Such as "Bash" or "Bash(rm *)"'),
-  permission_mode: permissionMode.default('bypassPermissions'),
-  max_turns: z.int().min(1).max(10_000).optional(),
-  output_schema: z.record(z.string(), z.unknown()).optional().describe('JSON Schema of structured_output'),
-  files,
-  env: envField,
-  setup_commands: shellCommands.default([]).describe('Bash lines, run before Claude'),
-  artifacts: globs.default([]).describe('Globs of files to bring back besides output/**'),
-  runs: runsField,
-  size: sizeField,
-  timeout_seconds: timeoutSecondsField(limits.claudeTimeoutSecondsDefault),
-  wait_seconds: startWaitSecondsField,
-  idempotency_key: idempotencyKeyField,
-});
+const input = z
+  .strictObject({
+    prompt: notEmpty(prompt),
+    model: modelName.optional(),
+    fallback_model: modelName.optional(),
+    system_prompt: prompt.optional().describe('Replaces the default one'),
+    append_system_prompt: prompt.optional(),
+    allowed_tools: toolNames.optional(),
+    disallowed_tools: toolNames.optional().describe('Such as "Bash" or "Bash(rm *)"'),
+    permission_mode: permissionMode.default('bypassPermissions'),
+    max_turns: z.int().min(1).max(10_000).optional(),
+    output_schema: z.record(z.string(), z.unknown()).optional().describe('JSON Schema of structured_output'),
+    files,
+    env: envField,
+    secrets: secretsField,
+    setup_commands: shellCommands.default([]).describe('Bash lines, run before Claude'),
+    artifacts: globs.default([]).describe('Globs of files to bring back besides output/**'),
+    runs: runsField,
+    size: sizeField,
+    timeout_seconds: timeoutSecondsField(limits.claudeTimeoutSecondsDefault),
+    wait_seconds: startWaitSecondsField,
+    idempotency_key: idempotencyKeyField,
+  })
+  .check(({ value, issues }) => {
+    for (const name of Object.keys(value.secrets ?? {}).filter((each) => each in value.env)) {
+      issues.push({ code: 'custom', message: 'stands in env too', path: ['secrets', name], input: name });
+    }
+  });
 type Fields = z.output<typeof input>;
 
 type Services = Tasks<'submit' | 'wait' | 'artifact'> & Pick<ToolServices, 'modelEndpoint'>;
@@ -96,6 +104,7 @@ function taskOf(fields: Fields, endpoint: ModelEndpoint) {
       outputSchema: jsonObject.optional().parse(fields.output_schema),
       files: fields.files,
       env: fields.env,
+      secrets: fields.secrets,
       setupCommands: fields.setup_commands,
       artifacts: fields.artifacts,
       endpoint,

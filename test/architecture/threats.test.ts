@@ -21,6 +21,7 @@ const rows = [
   'T3',
   'T4',
   'T5',
+  'T6',
 ];
 
 const tests = sourceFiles('test').filter(({ path }) => path.endsWith('.test.ts') && !path.includes('architecture'));

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, expect, test } from 'vitest';
 import { createHome, filesHolding, serve } from './served.ts';
 
@@ -16,6 +16,7 @@ const handedIn = {
   argument: mark(),
   file: mark(),
   code: mark(),
+  secret: mark(),
 };
 
 const input = {
@@ -55,4 +56,38 @@ test('what a request with bad fields held is not kept either', async () => {
   for (const text of Object.values(handedIn)) expect(refusal).not.toContain(text);
   await served.close();
   expect(found(home)).toEqual({});
+});
+
+test('T6: a secret of the operator reaches the program it is for, and no file, log or answer', async () => {
+  const served = await serve(home, {
+    ANTHROPIC_API_KEY: handedIn.modelKey,
+    GITHUB_TOKEN: handedIn.githubToken,
+    NPM_TOKEN: `${handedIn.secret}\n`,
+    RUNYARD_SECRETS: 'env:NPM_TOKEN env',
+  });
+  const run = (fields: object) => ({
+    prompt: 'x',
+    setup_commands: ['printf %s "$TOKEN" | sha256sum; exit 7'],
+    ...fields,
+  });
+  const output = await served.call('run_claude_task', run({ secrets: { TOKEN: 'env:NPM_TOKEN' }, wait_seconds: 30 }));
+  expect(output).toMatchObject({ status: 'failed', error: { code: 'command_failed' } });
+  const logs = JSON.stringify(await served.call('get_task_logs', { task_id: output.task_id, wait_seconds: 10 }));
+  expect(logs).toContain(createHash('sha256').update(handedIn.secret).digest('hex'));
+  const refusals = [
+    await served.refusal('run_claude_task', run({ secrets: { TOKEN: 'env:GITHUB_TOKEN' } })),
+    await served.refusal('run_claude_task', run({ secrets: { TOKEN: handedIn.secret } })),
+    await served.refusal('run_claude_task', run({ secrets: { TOKEN: 'env:NPM_TOKEN' }, env: { TOKEN: 'x' } })),
+    await served.refusal('run_claude_task', run({ secrets: { 'A-B': 'env:NPM_TOKEN' } })),
+  ];
+  expect(refusals).toEqual([
+    expect.stringMatching(/forbidden: The secret reference env:GITHUB_TOKEN is not declared for you/),
+    expect.stringMatching(/invalid_request: secrets.TOKEN: is no reference such as env:NAME/),
+    expect.stringMatching(/invalid_request: secrets.TOKEN: stands in env too/),
+    expect.stringMatching(/invalid_request: secrets.A-B: is no name of an environment variable/),
+  ]);
+  const told = JSON.stringify([output, logs, ...refusals]);
+  for (const text of [handedIn.secret, handedIn.modelKey, handedIn.githubToken]) expect(told).not.toContain(text);
+  await expect.poll(() => found(home), { timeout: 5000 }).toEqual({});
+  await served.close();
 });

@@ -8,11 +8,13 @@ import type { CodeSpec } from '../../src/contracts/task.ts';
 import type { NewTask, TaskService, TaskView } from '../../src/contracts/task-service.ts';
 import { createLogger } from '../../src/lib/logger.ts';
 import { createLocalSeal } from '../../src/seal/local.ts';
+import { createEnvironmentSecrets } from '../../src/secrets/environment.ts';
 import { createFilesystemStore } from '../../src/store/filesystem.ts';
 import { createHints } from '../../src/tasks/hints.ts';
 import { purge } from '../../src/tasks/keeper.ts';
 import { noticingByNews } from '../../src/tasks/noticing.ts';
 import { type Recovering, sweep } from '../../src/tasks/recover.ts';
+import type { SecretSource } from '../../src/tasks/task-secrets.ts';
 import { createTaskService } from '../../src/tasks/task-service.ts';
 
 /** A home of its own, on which servers can be started and let go, as if each were a process. */
@@ -20,7 +22,7 @@ export interface Yard {
   readonly home: string;
   readonly store: Store;
   /** A server on this home. `through` stands between it and the store. */
-  server(through?: (store: Store) => Store): YardServer;
+  server(through?: (store: Store) => Store, secrets?: SecretSource): YardServer;
   runnerLog(): string;
   remove(): Promise<void>;
 }
@@ -38,6 +40,8 @@ export interface YardServer {
 export const alice: Caller = { owner: 'local:1000' };
 export const bob: Caller = { owner: 'key:bob' };
 
+const noSecrets: SecretSource = { secrets: createEnvironmentSecrets({}), secretDeclarations: [] };
+
 const dayMs = 24 * 3_600_000;
 
 export function createYard(): Yard {
@@ -52,7 +56,7 @@ export function createYard(): Yard {
   return {
     home,
     store,
-    server(through = (each) => each) {
+    server(through = (each) => each, secrets = noSecrets) {
       const hints = createHints();
       const backend = createLocalBackend({
         program: new URL('../../src/runner/main.ts', import.meta.url).pathname,
@@ -63,6 +67,7 @@ export function createYard(): Yard {
         log,
       });
       const context: Recovering & Parameters<typeof createTaskService>[0] = {
+        ...secrets,
         store: through(store),
         seal: createLocalSeal({ keyFile: join(home, 'key') }),
         backend,

@@ -16,7 +16,7 @@ export function claudeProgram(
       ...spec.setupCommands.map((command, index) => setupStep(command, index)),
       claudeStep(spec, schema?.schema, systemPrompt.length, appendSystemPrompt.length),
     ],
-    env: { ...runVariables, ...spec.env, ...claudeEnvironment(placeholderKey) },
+    env: { ...runVariables, ...spec.env, ...spec.secrets, ...claudeEnvironment(placeholderKey) },
     stdin: Buffer.concat([systemPrompt, appendSystemPrompt, Buffer.from(spec.prompt)]),
   };
 }

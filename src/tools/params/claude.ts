@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { limits } from '../../contracts/limits.ts';
 import { pathFault } from './files.ts';
-import { boundedText, notEmpty, totalBytes, wordsBytesMax } from './text.ts';
+import { boundedText, notEmpty, totalBytes } from './text.ts';
 
 const listMax = 200;
 const globsMax = 100;
@@ -17,7 +18,7 @@ export const shellCommands = z
     notEmpty(boundedText(100_000, '100,000 bytes')).refine((line) => !line.includes('\0'), 'holds a NUL character'),
   )
   .max(listMax, `must hold at most ${listMax} commands`)
-  .refine((lines) => totalBytes(lines) <= wordsBytesMax, 'are larger than 1 MiB in all');
+  .refine((lines) => totalBytes(lines) <= limits.wordsBytesMax, 'are larger than 1 MiB in all');
 
 export const globs = z
   .array(

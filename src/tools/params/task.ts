@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { taskId } from '../../contracts/ids.ts';
 import { limits } from '../../contracts/limits.ts';
+import { secretReference } from '../../contracts/secrets.ts';
 import { size } from '../../contracts/task.ts';
-import { totalBytes, word, wordsBytesMax } from './text.ts';
+import { totalBytes, word } from './text.ts';
 
 /** Fields that several tools share. */
 
@@ -35,11 +36,29 @@ export const envField = z
       const fault = environmentNameFault(name);
       if (fault !== undefined) issues.push({ code: 'custom', message: fault, path: [name], input: name });
     }
-    if (totalBytes(Object.entries(value).flat()) > wordsBytesMax) {
+    if (totalBytes(Object.entries(value).flat()) > limits.wordsBytesMax) {
       issues.push({ code: 'custom', message: 'is larger than 1 MiB in all', input: undefined });
     }
   })
   .default({});
+
+const secretsMax = 50;
+
+/** Variables of a program from the operator's secrets. A value in place of a reference is refused unread. */
+export const secretsField = z
+  .record(z.string(), z.string().max(300))
+  .check(({ value, issues }) => {
+    for (const [name, reference] of Object.entries(value)) {
+      const fault = secretReference.test(reference)
+        ? environmentNameFault(name)
+        : 'is no reference such as env:NAME or secret-manager:NAME';
+      if (fault !== undefined) issues.push({ code: 'custom', message: fault, path: [name], input: name });
+    }
+    if (Object.keys(value).length > secretsMax)
+      issues.push({ code: 'custom', message: `holds more than ${secretsMax} names`, input: undefined });
+  })
+  .optional()
+  .describe('Variables by reference to a secret that the operator declared, such as "env:NPM_TOKEN"; never a value');
 
 export const waitSecondsField = z.int().min(0).max(limits.waitSecondsMax);
 

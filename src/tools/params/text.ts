@@ -1,8 +1,5 @@
 import { z } from 'zod';
-
-/** Limits of one argument or variable of a program, and of all together, are the kernel's. */
-const wordBytesMax = 100_000;
-export const wordsBytesMax = 1024 * 1024;
+import { limits } from '../../contracts/limits.ts';
 
 /** Text of at most `maxBytes` UTF-8 bytes that is valid Unicode. */
 export function boundedText(maxBytes: number, allowed: string) {
@@ -17,7 +14,7 @@ export function notEmpty<T extends z.ZodString>(schema: T): T {
 }
 
 /** A value that becomes an argument or an environment variable of a program. */
-export const word = boundedText(wordBytesMax, '100,000 bytes').refine(
+export const word = boundedText(limits.wordBytesMax, '100,000 bytes').refine(
   (text) => !text.includes('\0'),
   'holds a NUL character',
 );
