@@ -6,7 +6,6 @@ import { keys } from '../contracts/keys.ts';
 import type { Seal } from '../contracts/seal.ts';
 import type { Store } from '../contracts/store.ts';
 import type { RunResult, TaskRecord } from '../contracts/task.ts';
-import { hasEnded } from '../contracts/task-output.ts';
 import type { Noticing, TaskService, TaskView, WaitOptions } from '../contracts/task-service.ts';
 import type { Logger } from '../lib/logger.ts';
 import { createPace } from '../lib/pace.ts';
@@ -114,8 +113,9 @@ export function createTaskService(options: TaskServiceOptions): TaskService {
 
     async cancel(id, caller, wait) {
       const record = await recordOf(id, caller);
-      const current = await view(record);
-      if (hasEnded(current)) return current;
+      // No look that could launch what is not wanted any more.
+      const progress = await lookAt(store, record);
+      if (allEnded(record, progress)) return viewOf(store, record, progress);
       await cancelTask(context, record);
       return waitForTask(record, wait);
     },
