@@ -110,14 +110,14 @@ describe('a large object', () => {
   });
 
   const chunk = randomBytes(1024 * 1024);
-  const chunkCount = 44;
+  const chunkCount = 21;
   const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
   const whole = sha256(Buffer.concat(Array.from({ length: chunkCount }, () => chunk)));
   async function* source() {
     for (let n = 0; n < chunkCount; n++) yield chunk;
   }
 
-  test.each([1, 2, 3, 4, 5])('survives failures in its middle (seed %i)', async (seed) => {
+  test.each([1, 2, 3])('survives failures in its middle (seed %i)', async (seed) => {
     trouble = await startTrouble({ url: server.url, odds: { ...odds, halfRequest: 0.2, lostAnswer: 0.2 }, seed });
     const store = createGcsStore({ ...place, endpoint: trouble.url });
     expect(await store.create('tasks/t/runs/0/artifacts/big', source())).toBe('created');

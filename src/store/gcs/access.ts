@@ -1,6 +1,5 @@
 import type { Bucket } from '@google-cloud/storage';
 import { RunyardError } from '../../contracts/errors.ts';
-import { untilAborted } from '../../lib/until-aborted.ts';
 
 export interface GcsPlace {
   readonly project: string;
@@ -51,16 +50,8 @@ function misled(url: string): RunyardError {
   });
 }
 
-/** A request that takes longer has hung: the largest carries 8 MiB. */
-export const attemptTimeoutMs = 60_000;
-
 /**
- * The outcome of one request, or a TimeoutError. The client itself waits for ever: it hands its `timeout` to a library
- * that ignores it.
+ * Tries until it succeeds or may not be tried again; then throws the failure in our words. Attempts count from 0, and
+ * one whose signal is aborted is not waited for any longer.
  */
-export function inTime<T>(request: Promise<T>): Promise<T> {
-  return untilAborted(request, AbortSignal.timeout(attemptTimeoutMs));
-}
-
-/** Tries until it succeeds or may not be tried again; then throws the failure in our words. Attempts count from 0. */
-export type Insist = <T>(attempt: (count: number) => Promise<T>) => Promise<T>;
+export type Insist = <T>(attempt: (count: number, signal: AbortSignal) => Promise<T>) => Promise<T>;

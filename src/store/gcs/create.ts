@@ -3,7 +3,7 @@ import type { File } from '@google-cloud/storage';
 import type { Created } from '../../contracts/store.ts';
 import { crc32cBase64 } from '../../lib/crc32c.ts';
 import { statusOfFailure } from '../../lib/google.ts';
-import { type BucketAccess, type Insist, inTime } from './access.ts';
+import type { BucketAccess, Insist } from './access.ts';
 import { isTaken } from './failures.ts';
 import { nameOf } from './names.ts';
 
@@ -32,7 +32,7 @@ export function creationOf({ reader, writer: creator }: BucketAccess, key: strin
     metadata: { contentType, metadata: { ...metadata, writer } },
     async whose() {
       try {
-        const [found] = await inTime(reader.file(name).getMetadata());
+        const [found] = await reader.file(name).getMetadata();
         return found.metadata?.writer === writer ? 'mine' : 'others';
       } catch (error) {
         if ([401, 403, 404].includes(statusOfFailure(error) ?? 0)) return 'unseen';
@@ -67,7 +67,7 @@ export async function createWhole(creation: Creation, bytes: Uint8Array, insist:
   };
   const outcome = await insist(async (attempt) => {
     try {
-      await inTime(file.save(bytes, options));
+      await file.save(bytes, options);
       return 'created';
     } catch (error) {
       if (isTaken(error)) return takenAt(attempt);

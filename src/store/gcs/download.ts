@@ -3,7 +3,6 @@ import type { Bucket } from '@google-cloud/storage';
 import type { ByteRange } from '../../contracts/store.ts';
 import { base64OfCrc32c, crc32c } from '../../lib/crc32c.ts';
 import { statusOfFailure, TransientError } from '../../lib/google.ts';
-import { attemptTimeoutMs } from './access.ts';
 
 /** The answer, as the client gives it before its first byte. */
 interface Answer extends EventEmitter {
@@ -11,13 +10,19 @@ interface Answer extends EventEmitter {
   readonly request: { agent?: unknown };
 }
 
+export interface DownloadOptions {
+  readonly range: ByteRange | undefined;
+  /** It fails where no byte comes for so long. */
+  readonly silenceMs: number;
+}
+
 /** One attempt at the object's bytes, or those of `range`; a range past the object's end is empty. */
-export async function download(bucket: Bucket, name: string, range: ByteRange | undefined): Promise<Buffer> {
+export async function download(bucket: Bucket, name: string, { range, silenceMs }: DownloadOptions): Promise<Buffer> {
   const { offset = 0, length } = range ?? {};
   try {
     // The last byte is named, so a range of none is asked for as one byte.
     const asked = length === undefined ? {} : { start: offset, end: offset + Math.max(length, 1) - 1 };
-    const { bytes, expected } = await fetchBytes(bucket, name, asked);
+    const { bytes, expected } = await fetchBytes(bucket, name, asked, silenceMs);
     if (length !== undefined) return bytes.subarray(0, length);
     if (expected !== undefined && expected !== base64OfCrc32c(crc32c(bytes))) throw new TransientError(damaged);
     return bytes;
@@ -34,9 +39,10 @@ function fetchBytes(
   bucket: Bucket,
   name: string,
   asked: { start?: number; end?: number },
+  silenceMs: number,
 ): Promise<{ bytes: Buffer; expected: string | undefined }> {
   const stream = bucket.file(name).createReadStream({ ...asked, validation: false, decompress: false });
-  const silent = setTimeout(() => stream.destroy(new TransientError('no more bytes came')), attemptTimeoutMs);
+  const silent = setTimeout(() => stream.destroy(new TransientError('no more bytes came')), silenceMs);
   return new Promise<{ bytes: Buffer; expected: string | undefined }>((resolve, reject) => {
     const chunks: Buffer[] = [];
     let expected: string | undefined;

@@ -35,13 +35,15 @@ export function inWords(doing: Doing, error: unknown, place: GcsPlace): RunyardE
       });
     }
   }
-  const { message, hint } = sentenceOf(doing, error, place);
-  return new RunyardError('backend_error', message, { hint, cause });
+  const { message, ...next } = sentenceOf(doing, error, place);
+  return new RunyardError('backend_error', message, { ...next, cause });
 }
 
 interface Sentence {
   readonly message: string;
   readonly hint: string;
+  /** As the catalogue says where not given. */
+  readonly retryable?: boolean;
 }
 
 function sentenceOf(doing: Doing, error: unknown, { bucket, endpoint }: GcsPlace): Sentence {
@@ -50,12 +52,14 @@ function sentenceOf(doing: Doing, error: unknown, { bucket, endpoint }: GcsPlace
     return {
       message: `There are no Google credentials for the bucket ${bucket}.`,
       hint: 'Run "gcloud auth application-default login", or name a key file in GOOGLE_APPLICATION_CREDENTIALS.',
+      retryable: false,
     };
   }
   if (status === 401) {
     return {
       message: `Google does not take the credentials for the bucket ${bucket}.`,
       hint: 'Run "gcloud auth application-default login" anew, or correct GOOGLE_APPLICATION_CREDENTIALS.',
+      retryable: false,
     };
   }
   if (status === 403) return forbiddenIn(bucket, textOf(error));
@@ -63,6 +67,7 @@ function sentenceOf(doing: Doing, error: unknown, { bucket, endpoint }: GcsPlace
     return {
       message: `The bucket ${bucket} does not exist.`,
       hint: 'Run "runyard deploy", which makes it, or correct RUNYARD_BUCKET.',
+      retryable: false,
     };
   }
   const where = endpoint === undefined ? '' : ` at ${endpoint}`;
@@ -80,6 +85,7 @@ function forbiddenIn(bucket: string, text: string): Sentence {
   return {
     message: `${account} lacks ${permission} on the bucket ${bucket}.`,
     hint: 'Run "runyard deploy", which grants it; a grant takes effect within minutes.',
+    retryable: false,
   };
 }
 

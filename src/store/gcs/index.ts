@@ -1,7 +1,8 @@
 import type { Store } from '../../contracts/store.ts';
 import { patiently, statusOfFailure } from '../../lib/google.ts';
 import { once } from '../../lib/once.ts';
-import { type GcsPlace, type Insist, inTime, openBucket } from './access.ts';
+import { untilAborted } from '../../lib/until-aborted.ts';
+import { type GcsPlace, type Insist, openBucket } from './access.ts';
 import { blocksOf } from './blocks.ts';
 import { creationOf } from './create.ts';
 import { download } from './download.ts';
@@ -13,6 +14,8 @@ import { createOfBlocks } from './upload.ts';
 export interface GcsStoreOptions extends GcsPlace {
   /** How long what may pass is tried again; 30 s where not given. */
   readonly patienceMs?: number;
+  /** After so long a request counts as lost, and a download in which no byte comes; 60 s where not given. */
+  readonly attemptTimeoutMs?: number;
 }
 
 /** What is larger is sent in blocks of this size, one of them in memory. Google wants a multiple of 256 KiB. */
@@ -26,17 +29,24 @@ const removalsAtOnce = 32;
  * carried out. A read token that has ended is `AccessExpired`; one that has shown nothing yet and is refused is
  * `forbidden`.
  */
-export function createGcsStore({ patienceMs = 30_000, ...place }: GcsStoreOptions): Store {
+export function createGcsStore(options: GcsStoreOptions): Store {
+  const { patienceMs: withinMs = 30_000, attemptTimeoutMs = 60_000, ...place } = options;
   const access = once(() => openBucket(place));
 
+  const inOurWords = <T>(doing: Doing, outcome: Promise<T>): Promise<T> =>
+    outcome.catch((error: unknown) => {
+      throw inWords(doing, error, place);
+    });
+
+  /** Google's client waits for ever: it hands its own timeout to a library that ignores it. */
   const insist =
     (doing: Doing): Insist =>
-    async (attempt) => {
-      try {
-        return await patiently(attempt, { withinMs: patienceMs });
-      } catch (error) {
-        throw inWords(doing, error, place);
-      }
+    (attempt) => {
+      const inTime = (count: number) => {
+        const signal = AbortSignal.timeout(attemptTimeoutMs);
+        return untilAborted(attempt(count, signal), signal);
+      };
+      return inOurWords(doing, patiently(inTime, { withinMs }));
     };
 
   /** Google answers "forbidden" for what is not there to who may not list, which a read token may not. */
@@ -44,7 +54,7 @@ export function createGcsStore({ patienceMs = 30_000, ...place }: GcsStoreOption
 
   const remove = async (key: string) => {
     const { writer } = await access();
-    await insist('written')(() => inTime(writer.file(nameOf(key).name).delete({ ignoreNotFound: true })));
+    await insist('written')(() => writer.file(nameOf(key).name).delete({ ignoreNotFound: true }));
   };
 
   return {
@@ -57,16 +67,18 @@ export function createGcsStore({ patienceMs = 30_000, ...place }: GcsStoreOption
 
     async read(key, range) {
       const { reader } = await access();
-      return insist('read')(async () => {
+      const { name } = nameOf(key);
+      const attempt = async () => {
         try {
-          const bytes = await download(reader, nameOf(key).name, range);
+          const bytes = await download(reader, name, { range, silenceMs: attemptTimeoutMs });
           tokenReads = place.readToken !== undefined;
           return bytes;
         } catch (error) {
           if (isAbsent(error) || (tokenReads && statusOfFailure(error) === 403)) return undefined;
           throw error;
         }
-      });
+      };
+      return inOurWords('read', patiently(attempt, { withinMs }));
     },
 
     async list(prefix, options = {}) {

@@ -1,7 +1,7 @@
 import type { Bucket } from '@google-cloud/storage';
 import { z } from 'zod';
 import type { ListOptions } from '../../contracts/store.ts';
-import { type Insist, inTime } from './access.ts';
+import type { Insist } from './access.ts';
 import { keyOf, nameOf, prefixOf } from './names.ts';
 
 /** Google gives no more at once. */
@@ -32,9 +32,7 @@ export async function listKeys(
   const keys: string[] = [];
   for (let pageToken: string | undefined; ; ) {
     const { items, nextPageToken } = await insist(async () => {
-      const [, , answer] = await inTime(
-        bucket.getFiles({ ...query, ...(pageToken === undefined ? {} : { pageToken }) }),
-      );
+      const [, , answer] = await bucket.getFiles({ ...query, ...(pageToken === undefined ? {} : { pageToken }) });
       return page.parse(answer);
     });
     for (const { name, metadata } of items) {

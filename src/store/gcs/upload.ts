@@ -4,7 +4,7 @@ import { RunyardError } from '../../contracts/errors.ts';
 import type { Created } from '../../contracts/store.ts';
 import { base64OfCrc32c, crc32c } from '../../lib/crc32c.ts';
 import { TransientError } from '../../lib/google.ts';
-import { attemptTimeoutMs, type Insist, inTime } from './access.ts';
+import type { Insist } from './access.ts';
 import type { Block } from './blocks.ts';
 import { type Creation, createWhole, settle, takenAt, type Unsettled } from './create.ts';
 import { isTaken } from './failures.ts';
@@ -44,7 +44,7 @@ async function beginUpload(creation: Creation, insist: Insist): Promise<SendBloc
   const { file, metadata } = creation;
   const url = await insist(async () => {
     try {
-      return (await inTime(file.createResumableUpload({ metadata, preconditionOpts: { ifGenerationMatch: 0 } })))[0];
+      return (await file.createResumableUpload({ metadata, preconditionOpts: { ifGenerationMatch: 0 } }))[0];
     } catch (error) {
       if (isTaken(error)) return undefined;
       throw error;
@@ -53,7 +53,7 @@ async function beginUpload(creation: Creation, insist: Insist): Promise<SendBloc
   if (url === undefined) return undefined;
   const put = putTo(file.storage.authClient, url);
   return async (block, checksum) => {
-    const outcome = await insist((attempt) => sendBlock(put, block, checksum, attempt));
+    const outcome = await insist((attempt, signal) => sendBlock((part) => put(part, signal), block, checksum, attempt));
     if (outcome === 'unsettled') return settle(creation, insist);
     if (outcome !== 'gone') return outcome;
     if (block.isLast && (await settle(creation, insist)) === 'created') return 'created';
@@ -62,7 +62,7 @@ async function beginUpload(creation: Creation, insist: Insist): Promise<SendBloc
 }
 
 async function sendBlock(
-  put: Put,
+  put: (part: Part) => Promise<State>,
   { bytes, offset, isLast }: Block,
   checksum: string,
   attempt: number,
@@ -89,18 +89,19 @@ function broken(how: string): RunyardError {
   return new RunyardError('backend_error', `An upload to Cloud Storage ${how}.`, { hint: 'Send the object again.' });
 }
 
-/** Sends bytes from an offset on, or asks without any where the upload stands. `total` is told with the last ones. */
-type Put = (part: {
+/** Bytes from an offset on, or none to ask where the upload stands. `total` is told with the last ones. */
+interface Part {
   readonly from?: number;
   readonly bytes?: Uint8Array;
   readonly total: number | undefined;
   readonly checksum?: string | undefined;
-}) => Promise<State>;
+}
 
-function putTo(auth: GoogleAuth, url: string): Put {
-  return async ({ from = 0, bytes = new Uint8Array(), total = '*', checksum }) => {
+function putTo(auth: GoogleAuth, url: string) {
+  return async (part: Part, signal: AbortSignal): Promise<State> => {
+    const { from = 0, bytes = new Uint8Array(), total = '*', checksum } = part;
     const range = bytes.length === 0 ? '*' : `${from}-${from + bytes.length - 1}`;
-    const sending = auth.request<string>({
+    const answer = await auth.request<string>({
       method: 'PUT',
       url,
       headers: {
@@ -110,13 +111,13 @@ function putTo(auth: GoogleAuth, url: string): Put {
       },
       data: bytes,
       responseType: 'text',
-      timeout: attemptTimeoutMs,
+      signal,
       retry: false,
       validateStatus: () => true,
       // It looks at every byte of what was sent, for a second and a half a block. Our errors keep nothing of the request.
       errorRedactor: false,
     });
-    return stateOf(await inTime(sending));
+    return stateOf(answer);
   };
 }
 
