@@ -38,7 +38,7 @@ export function createEgress({ privateTargets, resolve = resolveBySystem }: Egre
     async dial({ host, port }, signal) {
       signal.throwIfAborted();
       const target = { host: host.toLowerCase().replace(/^\[|\]$/g, ''), port };
-      return dialChecked(target, await addressesOf(target), signal);
+      return dialChecked(target, await unlessAborted(addressesOf(target), signal), signal);
     },
   };
 }
@@ -47,6 +47,18 @@ export function createEgress({ privateTargets, resolve = resolveBySystem }: Egre
 
 function denied({ host, port }: DialTarget, why: string): RunyardError {
   return new RunyardError('egress_denied', `${host}:${port} may not be reached: ${host} ${why}.`);
+}
+
+/** A resolver cannot be stopped, but nobody has to wait for it. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }
 
 function resolveBySystem(host: string): Promise<readonly LookupAddress[]> {
