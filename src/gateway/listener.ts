@@ -49,6 +49,8 @@ export function createListener({ call, tunnel, placeholderKey, onDenied }: Liste
     });
   });
   http.on('connect', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    // The server of http lets go of the connection here, and with it of its errors, which would end the process.
+    socket.on('error', () => socket.destroy());
     if (tunnel !== undefined) return void tunnel(request, socket, head);
     onDenied({ what: whatOf(request), why: 'the network is not reachable from here' });
     socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');

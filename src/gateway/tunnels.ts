@@ -19,7 +19,6 @@ const helloTimeoutMs = 10_000;
 /** Carries one tunnel to its end. Never rejects: what goes wrong is answered, and told as a denial where it is one. */
 export function createTunnels({ hosts, egress, isKey, onDenied }: TunnelOptions) {
   return async (request: IncomingMessage, client: Socket, head: Buffer): Promise<void> => {
-    client.on('error', () => client.destroy());
     const what = `CONNECT ${JSON.stringify(request.url ?? '').slice(1, 201)}`.replace(/"$/, '');
     const refuse = (status: number, why: string) => {
       onDenied({ what, why });

@@ -129,6 +129,25 @@ describe('D5: tunnels', () => {
     expect(far.received().length).toBe(0);
   });
 
+  test('a program that resets its connection in any state does the gateway no harm', async () => {
+    const far = await farSide({ silent: true });
+    const { port, gateway } = await gatewayTo(far.port);
+    const without = await setUp([say('hi')]);
+    for (const [to, key] of [
+      [port, gateway.placeholderKey],
+      [port, 'wrong'],
+      [without.port, 'none'],
+    ] as const) {
+      const { socket } = await ask(to, `${host}:${far.port}`, key);
+      socket.resetAndDestroy();
+    }
+    const early = connect(port, '127.0.0.1');
+    early.on('error', () => {});
+    early.write(`CONNECT ${host}:${far.port} HTTP/1.1\r\n\r\n`, () => early.resetAndDestroy());
+    const { answer } = await ask(port, `${host}:${far.port}`, gateway.placeholderKey);
+    expect(answer).toMatch(/ 200 /);
+  });
+
   test('a run without hosts has no tunnels', async () => {
     const { port, gateway, denied } = await setUp([say('hi')]);
     const { answer } = await ask(port, 'example.org:443', gateway.placeholderKey);
