@@ -36,7 +36,7 @@ export function readPackage(root = packageRoot): PackageFiles {
       hint: 'In a checkout run "npm run build" first; or name an image: --image REF.',
     });
   }
-  const contents = new Map(paths.map((path) => [path, readFileSync(join(root, path))]));
+  const contents = new Map(paths.map((path) => [path, readPacked(join(root, path))]));
   return { root, version, sha256: hashOf(contents), archive: () => pack(contents) };
 }
 
@@ -51,16 +51,27 @@ function filesBelow(root: string, path: string): string[] {
     .map((entry) => relative(root, join(entry.parentPath, entry.name)));
 }
 
-function hashOf(contents: ReadonlyMap<string, Buffer>): string {
+interface PackedFile {
+  /** Of the mode only whether it is a program: the rest is the taste of the machine it was checked out on. */
+  readonly mode: number;
+  readonly content: Buffer;
+}
+
+function readPacked(path: string): PackedFile {
+  const isProgram = (statSync(path).mode & 0o100) !== 0;
+  return { mode: isProgram ? 0o755 : 0o644, content: readFileSync(path) };
+}
+
+function hashOf(contents: ReadonlyMap<string, PackedFile>): string {
   const hash = createHash('sha256');
-  for (const [path, content] of contents) hash.update(`${path}\0${content.length}\0`).update(content);
+  for (const [path, { mode, content }] of contents) hash.update(`${path}\0${mode} ${content.length}\0`).update(content);
   return hash.digest('hex');
 }
 
-async function pack(contents: ReadonlyMap<string, Buffer>): Promise<Buffer> {
+async function pack(contents: ReadonlyMap<string, PackedFile>): Promise<Buffer> {
   const { pack: createPack } = await import('tar-stream');
   const tar = createPack();
-  for (const [name, content] of contents) tar.entry({ name, mode: 0o644, mtime: new Date(0) }, content);
+  for (const [name, { mode, content }] of contents) tar.entry({ name, mode, mtime: new Date(0) }, content);
   tar.finalize();
   return promisify(gzip)(await buffer(tar));
 }

@@ -46,6 +46,11 @@ export const names = {
 
 export const allSizes = Object.keys(sizes) as Size[];
 
+/** Accounts that are of use to this installation: without a build of its own there is none for building. */
+export function accountsOf({ givenImage }: Installation): Account[] {
+  return givenImage === undefined ? ['server', 'runner', 'build'] : ['server', 'runner'];
+}
+
 /** Names in Secret Manager that tasks may reference. */
 export function declaredSecrets({ secrets }: Pick<Installation, 'secrets'>): string[] {
   const prefix = 'secret-manager:';

@@ -146,10 +146,12 @@ function explain(status: number, answer: Answer, asked: Asked): Explanation {
   }
   if (because('SERVICE_DISABLED', 'accessNotConfigured')) {
     const service = answer.metadata.service ?? api.host;
+    // A key may lie in another project.
+    const where = answer.metadata.consumer?.replace('projects/', '') ?? project;
     return {
       obstacle: 'api_disabled',
-      message: `The API ${service} is not enabled in the project ${project}.`,
-      hint: `Enable it: gcloud services enable ${service} --project=${project} (it takes a minute or two).`,
+      message: `The API ${service} is not enabled in the project ${where}.`,
+      hint: `Enable it: gcloud services enable ${service} --project=${where} (it takes a minute or two).`,
     };
   }
   if (

@@ -3,15 +3,15 @@ import { type Grant, grantsOn, type Resource } from './grants.ts';
 import { type Account, type Installation, idIn, names } from './installation.ts';
 import { mergePolicy, type Policy, type PolicyChange, withoutOurs } from './policy.ts';
 import { policyDoor } from './policy-door.ts';
-import type { GoogleRefusal } from './refusal.ts';
+import { GoogleRefusal } from './refusal.ts';
 import { gcloud } from './shell.ts';
 import { type End, goesWithOthers, type Step } from './step.ts';
 
 /** Others write policies too: after so many lost races something else is wrong. */
 const racesMax = 5;
 
-/** The roles on one resource, granted right after it was made. Undefined where none are. */
-export function rolesStep(installation: Installation, rest: GoogleRest, on: Resource): Step[] {
+/** The roles on one resource, granted right after it was made; no step where there are none. */
+export function rolesSteps(installation: Installation, rest: GoogleRest, on: Resource): Step[] {
   const grants = grantsOn(installation, on);
   if (grants.length === 0) return [];
   const { place } = installation;
@@ -89,8 +89,7 @@ function withoutGrants(
 
 /** Cloud Storage says 412, the others 409. */
 function isLostRace(error: unknown): boolean {
-  const { status } = error as Partial<GoogleRefusal>;
-  return status === 409 || status === 412;
+  return error instanceof GoogleRefusal && (error.status === 409 || error.status === 412);
 }
 
 /** A policy cannot name an account that Google does not know everywhere yet. */
@@ -151,9 +150,4 @@ function grantLine({ place }: Installation, { account, role, on, condition }: Gr
     case 'project':
       return gcloud('projects', 'add-iam-policy-binding', id, ...who, when);
   }
-}
-
-/** Accounts that are of use to this installation: without a build of its own there is none for building. */
-export function accountsOf({ givenImage }: Installation): Account[] {
-  return givenImage === undefined ? ['server', 'runner', 'build'] : ['server', 'runner'];
 }

@@ -17,9 +17,9 @@ const port = 8080;
 /** Waiting calls hold a request each and cost next to nothing. */
 const concurrency = 1000;
 const requestTimeoutSeconds = 3600;
-/** The image's own runtime and program, in place of its entry, which is the runner. */
-const command = ['node'];
-const programArguments = ['dist/main.js', 'serve', '--http', `0.0.0.0:${port}`];
+/** In place of the image's entry, which is the runner. */
+export const serverCommand = ['/usr/bin/tini', '--', 'node', '/opt/runyard/dist/main.js'];
+const serverArguments = ['serve', '--http', `0.0.0.0:${port}`];
 
 const serviceSchema = z.looseObject({ uri: z.string().optional() });
 
@@ -41,8 +41,8 @@ export function serviceBody(installation: Installation, image: string, withModel
       containers: [
         {
           image,
-          command,
-          args: programArguments,
+          command: serverCommand,
+          args: serverArguments,
           ports: [{ containerPort: port }],
           env: [
             ...Object.entries(serviceEnvironment(installation)).map(([name, value]) => ({ name, value })),
@@ -115,7 +115,7 @@ export function serviceStep(installation: Installation, rest: GoogleRest, image:
   return {
     title: `Service ${id}`,
     makes: [
-      `runyard ${programArguments.slice(1).join(' ')}, ${serviceSize.cpus} CPU, ${serviceSize.gibibytes} GiB, always allocated, one instance always there, at most ${instancesMax}; ready when /readyz says so`,
+      `runyard ${serverArguments.join(' ')}, ${serviceSize.cpus} CPU, ${serviceSize.gibibytes} GiB, always allocated, one instance always there, at most ${instancesMax}; ready when /readyz says so`,
       `Cloud Run lets nobody call it until you grant roles/run.invoker; who calls needs a key of ${serviceSecrets.apiKeys} besides`,
       `${serviceSecrets.modelKey} becomes ANTHROPIC_API_KEY once it has a value (run deploy again then)`,
     ],
@@ -126,8 +126,8 @@ export function serviceStep(installation: Installation, rest: GoogleRest, image:
           'deploy',
           id,
           `--image=${imageVariable}`,
-          `--command=${command.join(',')}`,
-          `--args=${programArguments.join(',')}`,
+          `--command=${serverCommand.join(',')}`,
+          `--args=${serverArguments.join(',')}`,
         ],
         ...[`--service-account=${names.email(place, 'server')}`, '--execution-environment=gen2', `--port=${port}`],
         ...[`--cpu=${serviceSize.cpus}`, `--memory=${serviceSize.gibibytes}Gi`, '--no-cpu-throttling', '--cpu-boost'],

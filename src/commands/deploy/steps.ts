@@ -5,11 +5,11 @@ import type { BuildMaterial } from './build.ts';
 import type { GoogleRest } from './google-rest.ts';
 import { type Resource, secretsOfServer } from './grants.ts';
 import { builtImageStep, givenImageStep, type PinnedImage } from './image.ts';
-import { allSizes, type Installation, names } from './installation.ts';
+import { accountsOf, allSizes, type Installation, names } from './installation.ts';
 import { jobStep } from './jobs.ts';
 import { keyRingStep, keyStep } from './keys.ts';
 import { repositoryStep } from './repository.ts';
-import { accountsOf, rolesStep } from './roles.ts';
+import { rolesSteps } from './roles.ts';
 import { secretStep } from './secrets.ts';
 import { serviceStep } from './service.ts';
 import type { Step } from './step.ts';
@@ -21,7 +21,7 @@ import type { Step } from './step.ts';
 export function stepsOf(installation: Installation, rest: GoogleRest, material: BuildMaterial | undefined): Step[] {
   const { place, givenImage, withService } = installation;
   const image: PinnedImage = { pinned: undefined };
-  const roles = (kind: Resource['kind'], name: string) => rolesStep(installation, rest, { kind, name });
+  const roles = (kind: Resource['kind'], name: string) => rolesSteps(installation, rest, { kind, name });
   return [
     apisStep(installation, rest),
     ...accountsOf(installation).map((account) => accountStep(installation, rest, account)),
