@@ -18,6 +18,8 @@ export interface LauncherSettings {
   readonly sharesNetwork?: boolean;
   /** Said on stdout before anything else. */
   readonly chatter?: string;
+  /** After so long something that is none of the guest's is said on stdout. */
+  readonly garbageAfterMs?: number;
 }
 
 export interface LauncherInstance {

@@ -36,6 +36,9 @@ async function run(flags: Flags & { readonly name: string }): Promise<number> {
   process.stdout.write(settings.chatter ?? '');
   const stage = `${instance}/stages/${name}`;
   const cell = startCell({ flags, stage, sharesNetwork: settings.sharesNetwork ?? false });
+  if (settings.garbageAfterMs !== undefined) {
+    setTimeout(() => process.stdout.write('what is this?\n'), settings.garbageAfterMs).unref();
+  }
   const ended = new Promise<number>((resolve) => {
     cell.child.once('exit', (code) => resolve(code ?? 137));
     cell.child.once('error', () => resolve(1));
