@@ -9,11 +9,11 @@ export const noticingByNews: Noticing = {
   maxInspectionMs: 2000,
 };
 
-/** Where nothing is told, and each look is a paid request: a bucket. Questions to the backend have a quota. */
+/** Where nothing is told, and each look is a paid request: a bucket. The backend itself keeps to the quota of questions. */
 export const noticingByLooks: Noticing = {
   firstLookMs: 250,
   maxLookMs: 2000,
   looksPerSecond: 200,
   firstInspectionMs: 2000,
-  maxInspectionMs: 30_000,
+  maxInspectionMs: 10_000,
 };
