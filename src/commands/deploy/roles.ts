@@ -1,6 +1,6 @@
 import type { GoogleRest } from './google-rest.ts';
 import { type Grant, grantsOn, type Resource } from './grants.ts';
-import { type Account, type Installation, idIn, names } from './installation.ts';
+import { type Installation, idIn, names } from './installation.ts';
 import { mergePolicy, type Policy, type PolicyChange, withoutOurs } from './policy.ts';
 import { policyDoor } from './policy-door.ts';
 import { GoogleRefusal } from './refusal.ts';

@@ -165,6 +165,16 @@ describe('who may do what', () => {
     ]);
   });
 
+  test('the table of the README is that of the code', () => {
+    const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+    const rows = readme.matchAll(/^\| `(runyard-\w+)` \| (.+?) \|/gm);
+    const told = [...rows].flatMap(([, account, roles = '']) =>
+      roles.split(', ').map((role) => `${account} ${role.replaceAll('`', '')}`),
+    );
+    const granted = new Set(grants.map(({ account, role }) => `runyard-${account} ${role}`));
+    expect(told.sort()).toEqual([...granted].sort());
+  });
+
   test('with an image that was named nobody builds', () => {
     expect(rolesOf('build')).not.toEqual([]);
     expect(grantsOf({ ...installation, givenImage: image }).some(({ account }) => account === 'build')).toBe(false);
