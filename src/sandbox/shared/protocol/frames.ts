@@ -47,31 +47,38 @@ export interface FrameReader {
 
 /** Puts the frames together again, however the pipe has cut them. */
 export function createFrameReader(): FrameReader {
-  const state = { rest: Buffer.alloc(0) };
+  const state: { pieces: Buffer[]; held: number; wanted: number } = { pieces: [], held: 0, wanted: headerBytes };
   return {
     push: (chunk) => {
-      const bytes = state.rest.length === 0 ? chunk : Buffer.concat([state.rest, chunk]);
+      // A copy: what is held must not keep the pipe's own buffer.
+      state.pieces.push(Buffer.from(chunk));
+      state.held += chunk.length;
+      if (state.held < state.wanted) return [];
+      const bytes = Buffer.concat(state.pieces);
       const frames: Frame[] = [];
       const at = { begin: 0 };
-      for (let frame = frameAt(bytes, 0); frame !== undefined; frame = frameAt(bytes, at.begin)) {
-        frames.push(frame);
-        at.begin += headerBytes + frame.payload.length;
+      for (let end = endOfFrame(bytes, 0); end <= bytes.length; end = endOfFrame(bytes, at.begin)) {
+        frames.push(frameBetween(bytes, at.begin, end));
+        at.begin = end;
       }
-      // A copy: what is left over must not keep the whole chunk in memory.
-      state.rest = Buffer.from(bytes.subarray(at.begin));
+      const rest = bytes.subarray(at.begin);
+      Object.assign(state, { pieces: [Buffer.from(rest)], held: rest.length, wanted: endOfFrame(rest, 0) });
       return frames;
     },
   };
 }
 
-/** Undefined where it is not whole yet. */
-function frameAt(bytes: Buffer, begin: number): Frame | undefined {
-  if (bytes.length - begin < headerBytes) return undefined;
-  const kind = bytes.readUInt8(begin);
-  const length = bytes.readUInt32BE(begin + 5);
+/** Of the frame that begins here; where not even its header is whole, of that. */
+function endOfFrame(bytes: Buffer, begin: number): number {
+  const afterHeader = begin + headerBytes;
+  if (bytes.length < afterHeader) return afterHeader;
+  const [kind, length] = [bytes.readUInt8(begin), bytes.readUInt32BE(begin + 5)];
   if (!isKind(kind) || length > payloadBytesMax) throw new Error(`no frame: kind ${kind}, ${length} bytes`);
-  const end = begin + headerBytes + length;
-  if (bytes.length < end) return undefined;
+  return afterHeader + length;
+}
+
+function frameBetween(bytes: Buffer, begin: number, end: number): Frame {
+  const kind = bytes.readUInt8(begin) as Kind;
   return { kind, channel: bytes.readUInt32BE(begin + 1), payload: bytes.subarray(begin + headerBytes, end) };
 }
 
