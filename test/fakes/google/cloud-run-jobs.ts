@@ -29,15 +29,21 @@ export interface Jobs {
   };
 }
 
+/** Of a whole region. */
+export interface RunQuota {
+  readonly runsPerMinute: number;
+  /** What a refusal asks for; until there is room again where not given. */
+  readonly retrySeconds?: number;
+}
+
 export interface JobsOptions {
   readonly executions: Executions;
   readonly operations: Operations;
-  /** Of runs, in the whole region. */
-  readonly runsPerMinute: () => number;
+  readonly quota: () => RunQuota;
   readonly nextPlan: () => ExecutionPlan;
 }
 
-export function createJobs({ executions, operations, runsPerMinute, nextPlan }: JobsOptions): Jobs {
+export function createJobs({ executions, operations, quota, nextPlan }: JobsOptions): Jobs {
   const all = new Map<string, IJob>();
   const runs: number[] = [];
 
@@ -69,7 +75,8 @@ export function createJobs({ executions, operations, runsPerMinute, nextPlan }: 
   const countRun = () => {
     const now = Date.now();
     while (runs.length > 0 && now - runs[0]! > 60_000) runs.shift();
-    if (runs.length >= runsPerMinute()) throw quotaExceeded(Math.ceil(((runs[0] ?? now) + 60_000 - now) / 1000));
+    const { runsPerMinute, retrySeconds = Math.ceil(((runs[0] ?? now) + 60_000 - now) / 1000) } = quota();
+    if (runs.length >= runsPerMinute) throw quotaExceeded(retrySeconds);
     runs.push(now);
   };
 

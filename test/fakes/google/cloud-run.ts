@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { protos } from '@google-cloud/run';
 import { createContainers } from './cloud-run-containers.ts';
 import { createExecutions, type Execution, type ExecutionPlan, type Executions } from './cloud-run-executions.ts';
-import { createJobs } from './cloud-run-jobs.ts';
+import { createJobs, type RunQuota } from './cloud-run-jobs.ts';
 import { createLauncherField } from './cloud-run-launcher-field.ts';
 import { createOperations } from './cloud-run-operations.ts';
 import { executionMethods, taskMethods } from './cloud-run-records.ts';
@@ -33,7 +33,7 @@ export interface CloudRunServer extends GoogleServer {
   executionOf(name: string): Execution;
   /** What becomes of the next execution that is run. */
   plan(next: ExecutionPlan): void;
-  setRunsPerMinute(runs: number): void;
+  setQuota(quota: RunQuota): void;
   readonly kill: Executions['kill'];
   readonly killForMemory: Executions['killForMemory'];
   readonly remove: Executions['remove'];
@@ -62,11 +62,11 @@ export async function startCloudRun(options: CloudRunOptions = {}): Promise<Clou
   const executions = createExecutions(containers);
   const operations = createOperations(options.location ?? 'projects/a-project/locations/europe-west1');
   const plans: ExecutionPlan[] = [];
-  let runsPerMinute = 180;
+  let quota: RunQuota = { runsPerMinute: 180 };
   const jobs = createJobs({
     executions,
     operations,
-    runsPerMinute: () => runsPerMinute,
+    quota: () => quota,
     nextPlan: () => plans.shift() ?? {},
   });
   const policies = createIamPolicies({
@@ -103,8 +103,8 @@ export async function startCloudRun(options: CloudRunOptions = {}): Promise<Clou
     executions: () => [...executions.all.values()],
     executionOf,
     plan: (next) => void plans.push(next),
-    setRunsPerMinute: (runs) => {
-      runsPerMinute = runs;
+    setQuota: (next) => {
+      quota = next;
     },
     kill: executions.kill,
     killForMemory: executions.killForMemory,

@@ -7,7 +7,7 @@ import { type FakeGcs, hasFakeGcs, startFakeGcs } from './fake-gcs.ts';
 import { type KmsServer, startKms } from './kms.ts';
 import { type SecretManagerServer, startSecretManager } from './secret-manager.ts';
 import { type StorageServer, startStorageServer } from './storage-server.ts';
-import { type StsOptions, type StsServer, startSts } from './sts.ts';
+import { type StsServer, startSts } from './sts.ts';
 
 /** All of Google for one installation of Runyard, as `deploy` leaves it: bucket, key, jobs in their sizes. */
 export interface Google {
@@ -21,6 +21,8 @@ export interface Google {
   readonly sts: StsServer;
   readonly secretManager: SecretManagerServer;
   readonly run: CloudRunServer;
+  /** Where storage is ours: the tokens of all executions until now are taken no more. */
+  expireTokens(): void;
   /** Ends every container and every server. */
   close(): Promise<void>;
 }
@@ -29,7 +31,6 @@ export interface GoogleOptions {
   readonly run?: Omit<CloudRunOptions, 'location'>;
   /** More of the environment of every Job. */
   readonly jobEnv?: Readonly<Record<string, string>>;
-  readonly sts?: StsOptions;
   /** `ours` takes no token but those of the token service, and lets them read what their boundary holds. */
   readonly storage?: 'ours';
 }
@@ -41,8 +42,9 @@ const location = `projects/${project}/locations/${region}`;
 
 /** Storage is fake-gcs-server where it is installed and nothing else is asked for. */
 export async function startGoogle({ run: runOptions = {}, jobEnv = {}, ...more }: GoogleOptions = {}): Promise<Google> {
-  const sts = await startSts(more.sts);
-  const storageServer = hasFakeGcs && more.storage !== 'ours' ? undefined : await startOurStorage(sts);
+  const sts = await startSts();
+  const expired = new Set<string>();
+  const storageServer = hasFakeGcs && more.storage !== 'ours' ? undefined : await startOurStorage(sts, expired);
   const [storage, kms, secretManager, run] = await Promise.all([
     storageServer ?? startInstalledStorage(),
     startKms(),
@@ -71,6 +73,9 @@ export async function startGoogle({ run: runOptions = {}, jobEnv = {}, ...more }
     sts,
     secretManager,
     run,
+    expireTokens() {
+      for (const { spec } of run.executions()) expired.add(spec.env.RUNYARD_TASK_TOKEN!);
+    },
     async close() {
       await run.close();
       await Promise.all([storage.close(), kms.close(), sts.close(), secretManager.close()]);
@@ -80,10 +85,11 @@ export async function startGoogle({ run: runOptions = {}, jobEnv = {}, ...more }
 
 // --- Internal helpers ---
 
-function startOurStorage(sts: StsServer): Promise<StorageServer> {
+function startOurStorage(sts: StsServer, expired: ReadonlySet<string>): Promise<StorageServer> {
+  const isTaken = (token: string) => !expired.has(token) && sts.boundaryOf(token) !== undefined;
   return startStorageServer({
     buckets: [bucket],
-    accountOf: (token) => (sts.boundaryOf(token) === undefined ? undefined : 'downscoped@example.com'),
+    accountOf: (token) => (isTaken(token) ? 'downscoped@example.com' : undefined),
     authorize: ({ token, ...act }) => token === undefined || boundaryAllows(sts, { token, ...act }) === true,
   });
 }
