@@ -1,7 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { GoogleAuth } from 'google-auth-library';
 import { z } from 'zod';
-import { isMissingCredential, mayPass, reasonOfFailure, statusOfFailure, TransientError } from './google.ts';
+import {
+  type GoogleService,
+  isInsecure,
+  isMissingCredential,
+  mayPass,
+  reasonOfFailure,
+  statusOfFailure,
+  TransientError,
+} from './google.ts';
 
 /** What a failure of one of Google's generated clients says, for a sentence and for a log. */
 
@@ -78,19 +85,19 @@ export function withoutAnswer(error: unknown): Error {
 }
 
 /** Whom a denial is about, as far as this process can tell: the address of its account. */
-export async function accountOf(auth: GoogleAuth): Promise<string> {
-  const found = await Promise.race([addressOf(auth), delay(accountTimeoutMs, undefined, { ref: false })]);
+export async function accountOf(service: GoogleService): Promise<string> {
+  const found = isInsecure(service)
+    ? undefined
+    : await Promise.race([addressOf(service), delay(accountTimeoutMs, undefined, { ref: false })]);
   return found ?? 'the account of this process';
 }
 
 const accountTimeoutMs = 2000;
 
-async function addressOf(auth: GoogleAuth): Promise<string | undefined> {
+async function addressOf({ project }: GoogleService): Promise<string | undefined> {
   try {
-    const { PassThroughClient } = await import('google-auth-library');
-    // Without credentials there is no account; asking would go to the metadata server.
-    if ((await auth.getClient()) instanceof PassThroughClient) return undefined;
-    return (await auth.getCredentials()).client_email;
+    const { GoogleAuth } = await import('google-auth-library');
+    return (await new GoogleAuth({ projectId: project }).getCredentials()).client_email;
   } catch {
     return undefined; // The denial itself is what is told.
   }

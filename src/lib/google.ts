@@ -12,14 +12,27 @@ export interface GoogleService {
  * project is always named, because the clients otherwise ask `gcloud` for it.
  */
 export async function clientOptions({ project, endpoint }: GoogleService) {
+  const { GoogleAuth, PassThroughClient } = await import('google-auth-library');
   const common = { projectId: project, fallback: true } as const;
-  if (endpoint === undefined) return common;
-  const { protocol, hostname, port } = new URL(endpoint);
-  const secure = protocol === 'https:';
-  const place = { ...common, apiEndpoint: hostname, port: Number(port) || (secure ? 443 : 80) };
-  if (secure) return place;
-  const { PassThroughClient } = await import('google-auth-library');
-  return { ...place, protocol: 'http', authClient: new PassThroughClient() };
+  const insecure = isInsecure({ endpoint });
+  const authClient = new PassThroughClient();
+  // Where there are no credentials, a client that looks for them itself fails outside of any promise, which ends the
+  // process. Asked for with each call, their absence is that call's error.
+  if (!insecure) {
+    const auth = new GoogleAuth({ projectId: project, scopes: cloudScope });
+    Object.assign(authClient, { fetch: auth.fetch.bind(auth), request: auth.request.bind(auth) });
+  }
+  if (endpoint === undefined) return { ...common, authClient };
+  const { hostname, port } = new URL(endpoint);
+  const place = { ...common, authClient, apiEndpoint: hostname, port: Number(port) || (insecure ? 80 : 443) };
+  return insecure ? { ...place, protocol: 'http' } : place;
+}
+
+const cloudScope = 'https://www.googleapis.com/auth/cloud-platform';
+
+/** Whether it is spoken to without credentials. */
+export function isInsecure({ endpoint }: Pick<GoogleService, 'endpoint'>): boolean {
+  return endpoint?.startsWith('http:') ?? false;
 }
 
 /** The HTTP status that Google answered with; undefined where no answer came or it is no error of a Google client. */

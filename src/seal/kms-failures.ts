@@ -1,7 +1,6 @@
-import type { GoogleAuth } from 'google-auth-library';
 import { z } from 'zod';
 import { RunyardError } from '../contracts/errors.ts';
-import { statusOfFailure, TransientError } from '../lib/google.ts';
+import { type GoogleService, statusOfFailure, TransientError } from '../lib/google.ts';
 import {
   accountOf,
   commonTrouble,
@@ -14,12 +13,10 @@ import { cannotBeOpened } from './envelope.ts';
 
 export type KmsAct = 'seal' | 'unseal';
 
-export interface KmsAsked {
+export interface KmsAsked extends GoogleService {
   readonly act: KmsAct;
   readonly context: string;
-  readonly project: string;
   readonly key: string;
-  readonly auth: GoogleAuth;
 }
 
 /** Why Cloud KMS did not seal or unseal. */
@@ -42,7 +39,7 @@ export function notOurs(context: string, cause?: unknown): RunyardError {
 
 const service = { name: 'Cloud KMS', api: 'cloudkms.googleapis.com' };
 
-async function troubleOf(error: unknown, { act, key, project, auth }: KmsAsked): Promise<Trouble> {
+async function troubleOf(error: unknown, { act, key, project, endpoint }: KmsAsked): Promise<Trouble> {
   if (error instanceof TransientError)
     return {
       message: 'What went to Cloud KMS or came from it was changed on its way, again and again.',
@@ -53,7 +50,8 @@ async function troubleOf(error: unknown, { act, key, project, auth }: KmsAsked):
   const state = violatedPrecondition(error);
   const common = commonTrouble(error, { ...service, project });
   if (common !== undefined) return common;
-  if (status === 403) return denied(missingPermission(error) ?? permissions[act], key, await accountOf(auth));
+  if (status === 403)
+    return denied(missingPermission(error) ?? permissions[act], key, await accountOf({ project, endpoint }));
   if (status === 404) return missing(key);
   if (state !== undefined) return unusable(state.type, numberOf(state.subject), key);
   return {

@@ -38,7 +38,7 @@ export function createKmsSeal({ patienceMs = 20_000, ...place }: KmsSealOptions)
     try {
       return await patiently(() => ask(kms).catch(retryDamaged), { withinMs: patienceMs });
     } catch (error) {
-      throw await inWords(error, { act, context, ...place, auth: kms.auth });
+      throw await inWords(error, { act, context, ...place });
     }
   };
 

@@ -1,14 +1,11 @@
-import type { GoogleAuth } from 'google-auth-library';
 import { RunyardError } from '../contracts/errors.ts';
-import { statusOfFailure, TransientError } from '../lib/google.ts';
+import { type GoogleService, statusOfFailure, TransientError } from '../lib/google.ts';
 import { accountOf, commonTrouble, missingPermission, withoutAnswer } from '../lib/google-trouble.ts';
 
-export interface SecretAsked {
+export interface SecretAsked extends GoogleService {
   readonly reference: string;
   /** `projects/P/secrets/S`. */
   readonly secret: string;
-  readonly project: string;
-  readonly auth: GoogleAuth;
   readonly signal: AbortSignal;
 }
 
@@ -27,7 +24,7 @@ interface Sentence {
   readonly hint: string;
 }
 
-async function troubleOf(error: unknown, { secret, project, auth, signal }: SecretAsked): Promise<Sentence> {
+async function troubleOf(error: unknown, { secret, project, endpoint, signal }: SecretAsked): Promise<Sentence> {
   if (error instanceof TransientError)
     return {
       why: 'its value arrived changed, again and again.',
@@ -38,7 +35,11 @@ async function troubleOf(error: unknown, { secret, project, auth, signal }: Secr
   if (common !== undefined) return { why: common.message, hint: common.hint };
   switch (statusOfFailure(error)) {
     case 403:
-      return denied(secret, missingPermission(error) ?? 'secretmanager.versions.access', await accountOf(auth));
+      return denied(
+        secret,
+        missingPermission(error) ?? 'secretmanager.versions.access',
+        await accountOf({ project, endpoint }),
+      );
     case 404:
       return {
         why: `there is no secret ${secret}, or it has no version.`,

@@ -33,7 +33,7 @@ export function createSecretManagerSecrets({ patienceMs = 15_000, ...place }: Se
         });
         return usableValue(reference, textOf(reference, data));
       } catch (error) {
-        throw await inWords(error, { reference, secret, project: place.project, auth: manager.auth, signal });
+        throw await inWords(error, { reference, secret, ...place, signal });
       }
     },
   };
