@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Artifact, artifactUri } from './artifact.ts';
 import { cleanJson, cleanText } from './clean-text.ts';
 import type { TaskId } from './ids.ts';
-import type { ClaudeResult, RunError, RunResult, Usage } from './task.ts';
+import { type ClaudeResult, neverBegun, type RunError, type RunResult, type Usage } from './task.ts';
 
 /** The parts that outputs of tasks are made of: their schemas, and how each is told. Untrusted text is cleaned here. */
 
@@ -81,17 +81,8 @@ export function artifactEnd(id: TaskId, run: number, artifact: Artifact): z.infe
   };
 }
 
-export const noUsage: Usage = { inputTokens: 0, outputTokens: 0, cacheCreationInputTokens: 0, cacheReadInputTokens: 0 };
-
 /** A run that ended before Claude said a word has answered nothing; what it cost is not known. */
-const nothingSaid: ClaudeResult = {
-  response: '',
-  numTurns: 0,
-  usage: noUsage,
-  costUsd: null,
-  permissionDenials: [],
-  sessionId: '',
-};
+const nothingSaid: ClaudeResult = { ...neverBegun, costUsd: null };
 
 export function claudeEnd(claude: ClaudeResult = nothingSaid) {
   return {

@@ -8,11 +8,11 @@ import {
   commonEnd,
   errorEnd,
   errorOutput,
-  noUsage,
   usageEnd,
   usageOutput,
 } from './run-output.ts';
 import {
+  noUsage,
   type RunError,
   type RunResult,
   type RunSummary,

@@ -120,6 +120,8 @@ export const usage = z.object({
 });
 export type Usage = z.infer<typeof usage>;
 
+export const noUsage: Usage = { inputTokens: 0, outputTokens: 0, cacheCreationInputTokens: 0, cacheReadInputTokens: 0 };
+
 export const claudeResult = z.object({
   /** Claude's answer alone. */
   response: z.string(),
@@ -132,6 +134,16 @@ export const claudeResult = z.object({
   sessionId: z.string(),
 });
 export type ClaudeResult = z.infer<typeof claudeResult>;
+
+/** Of a run that never began: nothing was said, and it is known that nothing was spent. */
+export const neverBegun: ClaudeResult = {
+  response: '',
+  numTurns: 0,
+  usage: noUsage,
+  costUsd: 0,
+  permissionDenials: [],
+  sessionId: '',
+};
 
 export const sandboxReport = z.object({
   technology: z.enum(['bubblewrap', 'container', 'cloud-run-launcher', 'none']),

@@ -8,6 +8,7 @@ import type { Store } from '../contracts/store.ts';
 import {
   type Claim,
   type Handle,
+  neverBegun,
   type RunResult,
   type TaskRecord,
   type TaskSpec,
@@ -132,7 +133,10 @@ async function outcomeOf(
   try {
     if (await isCancelled(store, task)) stop.abort('cancelled' satisfies KillReason);
     const spec = await givenSpec();
-    if (stop.signal.aborted) return withoutProgram(dependencies, stopped(stop.signal.reason as KillReason, task));
+    if (stop.signal.aborted) {
+      const end = withoutProgram(dependencies, stopped(stop.signal.reason as KillReason, task));
+      return spec.kind === 'claude' ? { ...end, claude: neverBegun } : end;
+    }
     return await execute(spec, {
       task,
       run,

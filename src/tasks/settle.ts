@@ -1,7 +1,14 @@
 import type { ErrorCode } from '../contracts/errors.ts';
 import { keys } from '../contracts/keys.ts';
 import type { Store } from '../contracts/store.ts';
-import type { Claim, ClaudeResult, RunError, RunResult, RunStatus, TaskRecord } from '../contracts/task.ts';
+import {
+  type Claim,
+  neverBegun,
+  type RunError,
+  type RunResult,
+  type RunStatus,
+  type TaskRecord,
+} from '../contracts/task.ts';
 import { concurrently } from '../lib/concurrently.ts';
 
 /** Ends that a server writes for runs that have no runner to do it. First writer wins, as everywhere. */
@@ -41,16 +48,6 @@ export async function settleRun(store: Store, record: TaskRecord, run: number, s
   await store.create(key, JSON.stringify(result));
   await store.persist(key);
 }
-
-/** Nothing was said, and it is known that nothing was spent. */
-const neverBegun: ClaudeResult = {
-  response: '',
-  numTurns: 0,
-  usage: { inputTokens: 0, outputTokens: 0, cacheCreationInputTokens: 0, cacheReadInputTokens: 0 },
-  costUsd: 0,
-  permissionDenials: [],
-  sessionId: '',
-};
 
 /** Claims and ends every one of these runs, a few at a time; where a runner was faster, that one ends it. */
 export async function endUnclaimed(

@@ -1,4 +1,4 @@
-import type { RunResult, RunStatus, TaskEnd, TaskKind, Usage } from '../contracts/task.ts';
+import { noUsage, type RunResult, type RunStatus, type TaskEnd, type TaskKind, type Usage } from '../contracts/task.ts';
 
 /** Status is derived from claims and results, never stored before the end. */
 
@@ -14,7 +14,7 @@ export interface Tally {
 
 export function createTally(kind: TaskKind): Tally {
   const counts: Record<RunStatus, number> = { succeeded: 0, failed: 0, timed_out: 0, cancelled: 0 };
-  let usage: Usage = { inputTokens: 0, outputTokens: 0, cacheCreationInputTokens: 0, cacheReadInputTokens: 0 };
+  let usage = noUsage;
   let costUsd: number | null = 0;
   return {
     add({ status, claude }) {

@@ -63,4 +63,28 @@ describe.skipIf(!existsSync(claude))('run_claude_task (needs the claude program 
     expect(content[0]?.text).toContain('[claude] ');
     expect(JSON.stringify(structuredContent)).not.toContain('sk-server');
   });
+
+  test('with several runs each says and costs what is its own, and the task the sum of it', async () => {
+    const { isError, structuredContent, content } = await shared.client!.callTool('run_claude_task', {
+      prompt: 'Copy in.txt to output/a.txt, then echo $RUNYARD_RUN',
+      model: 'claude-sonnet-4-5',
+      files: [{ path: 'in.txt', content: 'hello' }],
+      runs: 2,
+    });
+    expect(isError, content[0]?.text).toBeFalsy();
+    const output = z
+      .object({
+        status: z.literal('succeeded'),
+        cost_usd: z.number().positive(),
+        usage: z.object({ input_tokens: z.number().positive() }),
+        runs: z.array(z.object({ run: z.number(), response: z.string(), cost_usd: z.number().positive() })),
+      })
+      .parse(structuredContent);
+    expect(output.runs.map(({ run, response }) => `${run} ${response}`)).toEqual(['0 All done.', '1 All done.']);
+    expect(output.cost_usd).toBeCloseTo(output.runs.reduce((sum, run) => sum + run.cost_usd, 0));
+    expect(content[0]?.text).toMatch(/: 2 of 2 runs succeeded\.\n/);
+    const { task_id } = z.object({ task_id: z.string() }).parse(structuredContent);
+    const one = await shared.client!.callTool('get_task_logs', { task_id, run: 1 });
+    expect(one.structuredContent).toMatchObject({ result: { num_turns: 2, session_id: expect.stringMatching(/\w/) } });
+  });
 });

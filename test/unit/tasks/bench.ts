@@ -12,6 +12,7 @@ import { createLocalSeal } from '../../../src/seal/local.ts';
 import { createEnvironmentSecrets } from '../../../src/secrets/environment.ts';
 import { createFilesystemStore } from '../../../src/store/filesystem.ts';
 import { createHints, type Hints } from '../../../src/tasks/hints.ts';
+import { type Keeper, startKeeper } from '../../../src/tasks/keeper.ts';
 import { noticingByLooks } from '../../../src/tasks/noticing.ts';
 import { type Recovering, sweep } from '../../../src/tasks/recover.ts';
 import { createTaskService } from '../../../src/tasks/task-service.ts';
@@ -25,6 +26,7 @@ export interface Bench {
   /** What the service asked of its store, in order. */
   readonly asked: Asked[];
   sweep(): Promise<void>;
+  keeper(): Keeper;
   remove(): Promise<void>;
 }
 
@@ -75,6 +77,7 @@ export function createBench({ noticing = noticingByLooks, answerMs = 0 }: BenchO
     far,
     asked,
     sweep: () => sweep(context),
+    keeper: () => startKeeper(context),
     async remove() {
       await store.close();
       rmSync(dir, { recursive: true, force: true });
