@@ -9,6 +9,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serve,
   doctor: async () => (await import('./doctor.ts')).doctor,
   deploy: async () => (await import('./deploy.ts')).deploy,
+  run: async () => (await import('./run.ts')).run,
   specs: async () => (await import('./specs.ts')).specs,
 };
 
@@ -16,6 +17,7 @@ const usage = `Usage: runyard COMMAND [FLAGS]
 
   serve                      MCP on stdin and stdout
   serve --http host:port     MCP, REST and OpenAPI over HTTP
+  run FILE --out DIR         a file of tasks, a few at a time, their results in a folder
   doctor [--json]            what is here, what is missing, and how to bring it
   demo                       a tour of what it does, on this machine
   deploy [--plan | --remove] [--image REF] [--service] [--vpc NETWORK/SUBNET]

@@ -45,6 +45,8 @@ export interface Tool<Services> {
   readonly hints: ToolHints;
   readonly input: z.ZodObject;
   readonly output: z.ZodObject;
+  /** Throws `invalid_request` naming every wrong field, and does nothing. */
+  readonly check: (input: unknown) => void;
   /** Parses, handles, and checks the output before it leaves. Throws `invalid_request` naming every wrong field. */
   readonly call: (input: unknown, call: Call, services: Services) => Promise<ToolAnswer>;
 }
@@ -64,6 +66,13 @@ export function defineTool<I extends z.ZodObject, O extends z.ZodObject, Service
   definition: ToolDefinition<I, O, Services>,
 ): Tool<Services> {
   const { name, title, description, hints, input, output, handle, tell, pictures } = definition;
+  const parse = (raw: unknown): z.output<I> => {
+    const fault = shapeFault(raw);
+    if (fault !== undefined) throw new RunyardError('invalid_request', `input: ${fault}`);
+    const parsed = input.safeParse(raw);
+    if (!parsed.success) throw invalidRequest(parsed.error, raw);
+    return parsed.data;
+  };
   return {
     name,
     title,
@@ -71,12 +80,9 @@ export function defineTool<I extends z.ZodObject, O extends z.ZodObject, Service
     hints,
     input,
     output,
+    check: (raw) => void parse(raw),
     async call(raw, call, services) {
-      const fault = shapeFault(raw);
-      if (fault !== undefined) throw new RunyardError('invalid_request', `input: ${fault}`);
-      const parsed = input.safeParse(raw);
-      if (!parsed.success) throw invalidRequest(parsed.error, raw);
-      const answer = output.parse(await handle(parsed.data, call, services));
+      const answer = output.parse(await handle(parse(raw), call, services));
       return {
         output: answer,
         text: () => tell(answer),
