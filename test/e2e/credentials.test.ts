@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { startSecretManager } from '../fakes/google/secret-manager.ts';
 import { createHome, filesHolding, serve } from './served.ts';
 
 /** A sweep of every byte that Runyard wrote, for everything private that was handed in. */
@@ -17,6 +18,7 @@ const handedIn = {
   file: mark(),
   code: mark(),
   secret: mark(),
+  cloudSecret: mark(),
 };
 
 const input = {
@@ -59,21 +61,34 @@ test('what a request with bad fields held is not kept either', async () => {
 });
 
 test('T6: a secret of the operator reaches the program it is for, and no file, log or answer', async () => {
+  const manager = await startSecretManager();
+  onTestFinished(manager.close);
+  manager.addVersion('projects/a-project/secrets/npm', `${handedIn.cloudSecret}\n`);
   const served = await serve(home, {
     ANTHROPIC_API_KEY: handedIn.modelKey,
     GITHUB_TOKEN: handedIn.githubToken,
     NPM_TOKEN: `${handedIn.secret}\n`,
-    RUNYARD_SECRETS: 'env:NPM_TOKEN env',
+    RUNYARD_SECRETS: 'env:NPM_TOKEN env, secret-manager:npm env',
+    RUNYARD_PROJECT: 'a-project',
+    RUNYARD_REGION: 'europe-west1',
+    RUNYARD_SECRET_MANAGER_ENDPOINT: manager.url,
   });
   const run = (fields: object) => ({
     prompt: 'x',
-    setup_commands: ['printf %s "$TOKEN" | sha256sum; exit 7'],
+    setup_commands: ['printf %s "$TOKEN$CLOUD" | sha256sum; exit 7'],
     ...fields,
   });
-  const output = await served.call('run_claude_task', run({ secrets: { TOKEN: 'env:NPM_TOKEN' }, wait_seconds: 30 }));
+  const output = await served.call(
+    'run_claude_task',
+    run({ secrets: { TOKEN: 'env:NPM_TOKEN', CLOUD: 'secret-manager:npm' }, wait_seconds: 30 }),
+  );
   expect(output).toMatchObject({ status: 'failed', error: { code: 'command_failed' } });
   const logs = JSON.stringify(await served.call('get_task_logs', { task_id: output.task_id, wait_seconds: 10 }));
-  expect(logs).toContain(createHash('sha256').update(handedIn.secret).digest('hex'));
+  expect(logs).toContain(
+    createHash('sha256')
+      .update(handedIn.secret + handedIn.cloudSecret)
+      .digest('hex'),
+  );
   const refusals = [
     await served.refusal('run_claude_task', run({ secrets: { TOKEN: 'env:GITHUB_TOKEN' } })),
     await served.refusal('run_claude_task', run({ secrets: { TOKEN: handedIn.secret } })),
@@ -87,7 +102,8 @@ test('T6: a secret of the operator reaches the program it is for, and no file, l
     expect.stringMatching(/invalid_request: secrets.A-B: is no name of an environment variable/),
   ]);
   const told = JSON.stringify([output, logs, ...refusals]);
-  for (const text of [handedIn.secret, handedIn.modelKey, handedIn.githubToken]) expect(told).not.toContain(text);
+  for (const text of [handedIn.secret, handedIn.cloudSecret, handedIn.modelKey, handedIn.githubToken])
+    expect(told).not.toContain(text);
   await expect.poll(() => found(home), { timeout: 5000 }).toEqual({});
   await served.close();
 });
