@@ -61,7 +61,7 @@ export function createStorageActs({ guard, objects, uploads, pageKeysMax }: Stor
     if (refused !== undefined) throw refused;
     if (uploadType === 'resumable') {
       const id = uploads.begin(held, name, metadataOf(bytes.toString()), precondition);
-      const location = `http://${headers.host}${url.pathname}?uploadType=resumable&upload_id=${id}`;
+      const location = `${url.origin}${url.pathname}?uploadType=resumable&upload_id=${id}`;
       return { status: 200, headers: { location } };
     }
     const { given, bytes: content } = partsOf(headers['content-type'] ?? '', bytes);

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { type Answer, createStorageActs } from './storage-acts.ts';
 import { noSuchBucket, StorageFailure } from './storage-failure.ts';
 import { type Access, createGuard } from './storage-guard.ts';
@@ -12,6 +13,8 @@ export interface StorageServerOptions extends Access {
   readonly buckets: readonly string[];
   /** A free one where not given. */
   readonly port?: number;
+  /** HTTPS where given. */
+  readonly tls?: { readonly key: string; readonly cert: string };
   /** Of a page of a listing; as Google where not given. */
   readonly pageKeysMax?: number;
 }
@@ -24,7 +27,7 @@ export interface StorageRequest {
 }
 
 export interface StorageServer {
-  /** `http://127.0.0.1:PORT`. */
+  /** `http://127.0.0.1:PORT`, or `https://…`. */
   readonly url: string;
   /** Every request so far, in order of arrival. */
   readonly requests: readonly StorageRequest[];
@@ -54,23 +57,25 @@ export async function startStorageServer(options: StorageServerOptions): Promise
     pageKeysMax: options.pageKeysMax ?? 1000,
   });
 
-  const server = createServer(async (incoming, response) => {
+  const scheme = options.tls === undefined ? 'http' : 'https';
+  const onRequest: RequestListener = async (incoming, response) => {
     const { bytes, isWhole } = await bodyOf(incoming);
     const { method = '', headers } = incoming;
     const token = /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1];
     requests.push({ method, url: incoming.url!, token });
-    const url = new URL(incoming.url!, 'http://storage');
+    const url = new URL(incoming.url!, `${scheme}://${headers.host}`);
     const { status, body, ...head } = answered(url.searchParams.get('alt') === 'media', () =>
       answerTo({ method, url, headers, token, bytes, isWhole }),
     );
     response.writeHead(status, head.headers).end(body);
-  });
+  };
+  const server = options.tls === undefined ? createServer(onRequest) : createSecureServer(options.tls, onRequest);
   server.listen(options.port ?? 0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the fake storage has no port');
   return {
-    url: `http://127.0.0.1:${address.port}`,
+    url: `${scheme}://127.0.0.1:${address.port}`,
     requests,
     uploads,
     objects,

@@ -37,11 +37,15 @@ export interface TroubleOptions {
   readonly odds: Odds;
   /** The same seed gives the same mishaps, in the order in which requests arrive. */
   readonly seed: number;
+  /** What becomes of the first requests, before chance begins. */
+  readonly fates?: readonly (Mishap | 'passed')[];
   readonly delayMs?: number;
 }
 
 /** An HTTP proxy on loopback through which requests come to harm at random. */
-export async function startTrouble({ url: target, odds, seed, delayMs = 50 }: TroubleOptions): Promise<Trouble> {
+export async function startTrouble(options: TroubleOptions): Promise<Trouble> {
+  const { url: target, odds, seed, fates = [], delayMs = 50 } = options;
+  const fated = fates.values();
   const random = randomsFrom(seed);
   const counts: Record<Mishap | 'passed', number> = {
     ...{ passed: 0, refused: 0, deniedAfterwards: 0, lostRequest: 0, halfRequest: 0 },
@@ -51,7 +55,8 @@ export async function startTrouble({ url: target, odds, seed, delayMs = 50 }: Tr
 
   const server = createServer(async (request, response) => {
     // Drawn first, so that it depends on the order of arrival alone.
-    const mishap = draw(current, random());
+    const chance = draw(current, random());
+    const mishap = fated.next().value ?? chance;
     const status = [429, 500, 503][Math.floor(random() * 3)]!;
     const { bytes, isWhole } = await bodyOf(request);
     if (!isWhole) return;
