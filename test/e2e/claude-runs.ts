@@ -15,7 +15,7 @@ import { createEgress } from '../../src/gateway/egress.ts';
 import { closeInheritedDescriptors } from '../../src/lib/descriptors.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
 import { executeRun } from '../../src/runner/run.ts';
-import { createBubblewrap } from '../../src/sandbox/bubblewrap/index.ts';
+import { type BubblewrapOptions, createBubblewrap } from '../../src/sandbox/bubblewrap/index.ts';
 import { createLocalSeal } from '../../src/seal/local.ts';
 import { createFilesystemStore } from '../../src/store/filesystem.ts';
 import { type ModelServer, type Script, startModelServer } from '../fakes/model-server.ts';
@@ -47,8 +47,13 @@ export interface RunOptions extends Partial<Omit<ClaudeSpec, 'endpoint'>> {
   readonly baseUrl?: string;
 }
 
-/** The runner's own way of a run, with real parts and the real claude; only the model is scripted. */
-export function useClaude(): (script: Script, options?: RunOptions) => Promise<ClaudeRun> {
+/**
+ * The runner's own way of a run, with real parts and the real claude; only the model is scripted. In the wall of
+ * bubblewrap where no other is built.
+ */
+export function useClaude(
+  build: (options: Required<BubblewrapOptions>) => Sandbox = createBubblewrap,
+): (script: Script, options?: RunOptions) => Promise<ClaudeRun> {
   const state: { home: string; store?: Store; sandbox?: Sandbox } = { home: '' };
 
   beforeAll(() => {
@@ -56,7 +61,7 @@ export function useClaude(): (script: Script, options?: RunOptions) => Promise<C
     state.home = mkdtempSync(join(process.getuid?.() === 0 ? '/var/lib' : tmpdir(), 'runyard-claude-'));
     chmodSync(state.home, 0o711);
     state.store = createFilesystemStore({ dir: join(state.home, 'store') });
-    state.sandbox = createBubblewrap({
+    state.sandbox = build({
       workDir: join(state.home, 'work'),
       nodePath: process.execPath,
       claudePath: realpathSync(claudeLink),

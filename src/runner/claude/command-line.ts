@@ -26,12 +26,16 @@ export function claudeProgram(
 const systemPromptFile = '/tmp/runyard-system-prompt';
 const appendSystemPromptFile = '/tmp/runyard-append-system-prompt';
 
-/** Cuts the system prompts off the front of stdin, so that they are neither an argument nor in the workspace. */
+/**
+ * Cuts the system prompts off the front of stdin, so that they are neither an argument nor in the workspace. Where the
+ * wall's own root runs it (the launcher of Cloud Run), the CLI wants to be told that it is in a sandbox.
+ */
 const startScript = `umask 077
 if [ "$1" != 0 ]; then /usr/bin/head -c "$1" > ${systemPromptFile} || exit 1; fi
 if [ "$2" != 0 ]; then /usr/bin/head -c "$2" > ${appendSystemPromptFile} || exit 1; fi
 umask 022
 shift 2
+[ "$(/usr/bin/id -u)" != 0 ] || export IS_SANDBOX=1
 exec ${wallPaths.claude} "$@"`;
 
 /** The CLI has no network and one turn: what needs either would only cost the model turns. */
