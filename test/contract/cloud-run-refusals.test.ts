@@ -44,20 +44,18 @@ describe('what Cloud Run refuses', () => {
     denied = 'run.jobs.runWithOverrides';
     expect(await refused(refusalOf(() => bench.backend.launch(bench.task([0]))))).toMatchObject({
       message:
-        'This server may not run projects/a-project/locations/europe-west1/jobs/runyard-small: it lacks the permission run.jobs.runWithOverrides.',
+        'It is forbidden to run projects/a-project/locations/europe-west1/jobs/runyard-small: the account of this process lacks the permission run.jobs.runWithOverrides, or it is not there.',
       hint: expect.stringContaining('grant roles/run.jobsExecutorWithOverrides'),
       retryable: false,
     });
     denied = 'run.executions.get';
     const handle = await bench.backend.launch(bench.task(['sleep']));
     expect(await refused(refusalOf(() => bench.backend.inspect(handle)))).toMatchObject({
-      message: expect.stringMatching(/^This server may not look at .*it lacks the permission run\.executions\.get\.$/),
+      message: expect.stringMatching(/^It is forbidden to look at .* lacks the permission run\.executions\.get, or/),
     });
     denied = 'run.executions.cancel';
     expect(await refused(refusalOf(() => bench.backend.cancel(handle, 'a task')))).toMatchObject({
-      message: expect.stringMatching(
-        /^This server may not cancel .*it lacks the permission run\.executions\.cancel\.$/,
-      ),
+      message: expect.stringMatching(/^It is forbidden to cancel .* lacks the permission run\.executions\.cancel, or/),
     });
     denied = undefined;
     await bench.backend.cancel(handle, 'a task');
@@ -88,7 +86,7 @@ describe('what Cloud Run refuses', () => {
   test('a credential that Google does not take', async () => {
     next.push({ kind: 'refuse', status: 401 });
     expect(await refused(refusalOf(() => bench.backend.launch(bench.task([0]))))).toMatchObject({
-      message: 'Google takes no credential of this server.',
+      message: 'Google takes no credential of this process, so Cloud Run cannot be asked.',
       hint: expect.stringContaining('gcloud auth application-default login'),
       retryable: false,
     });

@@ -1,10 +1,11 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { boundaryOf, createTaskTokens } from '../../src/backends/cloud-run/task-token.ts';
 import type { CloudPlace } from '../../src/contracts/cloud.ts';
 import { RunyardError } from '../../src/contracts/errors.ts';
 import { newTaskId } from '../../src/contracts/ids.ts';
+import { serviceDisabled } from '../fakes/google/failure.ts';
 import type { Disturbance } from '../fakes/google/server.ts';
 import { type StsServer, startSts } from '../fakes/google/sts.ts';
 
@@ -61,17 +62,39 @@ describe('the token of a task', () => {
     secondsLeft = undefined;
     const tokens = createTaskTokens(placeWith(sts.url));
     expect(await refusalOf(tokens.mint(newTaskId()))).toMatchObject({
-      message: 'Google takes no credential of this server.',
+      message: "Google takes no credential of this process, so Google's token service cannot be asked.",
       hint: expect.stringContaining('gcloud auth application-default login'),
       retryable: false,
     });
     secondsLeft = 3600;
+    next.push({ kind: 'fail', failure: serviceDisabled('sts.googleapis.com', 'a-project') });
+    expect(await refusalOf(tokens.mint(newTaskId()))).toMatchObject({
+      message: 'The API sts.googleapis.com is switched off in project a-project.',
+      hint: expect.stringContaining('gcloud services enable sts.googleapis.com'),
+      retryable: false,
+    });
     next.push({ kind: 'refuse', status: 403 });
     expect(await refusalOf(tokens.mint(newTaskId()))).toMatchObject({
       message: expect.stringMatching(/^Google gave no token to read task_/),
       hint: expect.stringContaining('runyard doctor'),
       retryable: false,
     });
+  });
+
+  test('without any credential: the command that brings one, and nothing leaves', async () => {
+    vi.stubEnv('METADATA_SERVER_DETECTION', 'none');
+    vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', undefined);
+    vi.stubEnv('CLOUDSDK_CONFIG', '/nonexistent');
+    vi.stubEnv('HOME', '/nonexistent');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const tokens = createTaskTokens({ ...placeWith(sts.url), endpoints: {} });
+    const missing = {
+      message: "Google takes no credential of this process, so Google's token service cannot be asked.",
+      hint: expect.stringContaining('gcloud auth application-default login'),
+      retryable: false,
+    };
+    expect(await refusalOf(tokens.mint(newTaskId()))).toMatchObject(missing);
+    await expect(tokens.warm()).rejects.toThrow(/default credentials/);
   });
 
   test.each([

@@ -1,6 +1,7 @@
 import type { CloudPlace } from '../../contracts/cloud.ts';
 import { RunyardError } from '../../contracts/errors.ts';
-import { isMissingCredential, mayPass, reasonOfFailure, retryDelayOf, statusOfFailure } from '../../lib/google.ts';
+import { mayPass, reasonOfFailure, retryDelayOf, statusOfFailure } from '../../lib/google.ts';
+import { accountOf, commonTrouble, missingPermission, withoutAnswer } from '../../lib/google-trouble.ts';
 
 /** What was asked of Cloud Run, in the words of its errors. */
 export interface Asked {
@@ -16,89 +17,69 @@ export interface Asked {
 const quotaPauseSeconds = 10;
 
 /** Why Cloud Run did not do what was asked: what happened, to what, what to do next. */
-export function cloudRunFailure(cause: unknown, asked: Asked, place: CloudPlace): RunyardError {
-  if (cause instanceof RunyardError) return cause;
-  if (isMissingCredential(cause)) return noCredential(cause);
-  switch (statusOfFailure(cause)) {
-    case 401:
-      return noCredential(cause);
+export async function cloudRunFailure(error: unknown, asked: Asked, place: CloudPlace): Promise<RunyardError> {
+  if (error instanceof RunyardError) return error;
+  const { verb, resource } = asked;
+  const { project, region } = place;
+  const common = commonTrouble(error, { name: 'Cloud Run', api: 'run.googleapis.com', project });
+  if (common?.retryable === false) return final(common.message, common.hint, error);
+  switch (statusOfFailure(error)) {
     case 403:
-      return denied(cause, asked, place);
+      return denied(error, asked, place);
     case 404:
-      return notThere(cause, asked, place);
-    case 409:
-      return notNow(`Cloud Run is changing ${asked.resource} at the moment.`, cause);
-    case 429:
-      return notNow(
-        `Cloud Run's quota of calls a minute in ${place.region} of project ${place.project} is used up.`,
-        cause,
+      return final(
+        `Cloud Run has no ${resource}.`,
+        `Make it with "runyard deploy --project ${project} --region ${region}", or check RUNYARD_JOB.`,
+        error,
       );
+    case 409:
+      return notNow(`Cloud Run is changing ${resource} at the moment.`, error);
+    case 429:
+      return notNow(`Cloud Run's quota of calls a minute in ${region} of project ${project} is used up.`, error);
   }
-  if (mayPass(cause)) {
-    return new RunyardError(
-      'backend_error',
-      `Cloud Run did not answer when asked to ${asked.verb} ${asked.resource}.`,
-      {
-        hint: 'It is asked again; nothing is run twice.',
-        cause,
-      },
-    );
+  if (mayPass(error)) {
+    return new RunyardError('backend_error', `Cloud Run did not answer when asked to ${verb} ${resource}.`, {
+      hint: 'It is asked again; nothing is run twice.',
+      cause: withoutAnswer(error),
+    });
   }
-  return final(`Cloud Run refused to ${asked.verb} ${asked.resource}.`, {
-    hint: 'The log of the server holds its own words; "runyard doctor" checks the installation.',
-    cause,
-  });
+  return final(
+    `Cloud Run refused to ${verb} ${resource}.`,
+    'The log of the server holds its own words; "runyard doctor" checks the installation.',
+    error,
+  );
 }
 
-export function noCredential(cause: unknown): RunyardError {
-  return final('Google takes no credential of this server.', {
-    hint: 'Run "gcloud auth application-default login", or set GOOGLE_APPLICATION_CREDENTIALS; then start the server again.',
-    cause,
-  });
+/** Only an operator can mend it. */
+export function final(message: string, hint: string, error: unknown): RunyardError {
+  return new RunyardError('backend_error', message, { hint, cause: withoutAnswer(error), retryable: false });
 }
 
 /** Nothing was started: the same may be asked again in a while. */
-function notNow(message: string, cause: unknown): RunyardError {
-  const retryAfterSeconds = retryDelayOf(cause) ?? quotaPauseSeconds;
+function notNow(message: string, error: unknown): RunyardError {
+  const retryAfterSeconds = retryDelayOf(error) ?? quotaPauseSeconds;
   return new RunyardError('rate_limited', message, {
     hint: `It is asked again in ${retryAfterSeconds} s. A larger quota: https://cloud.google.com/run/quotas`,
     retryAfterSeconds,
-    cause,
+    cause: withoutAnswer(error),
   });
 }
 
-function denied(cause: unknown, { verb, resource, permission, role }: Asked, place: CloudPlace): RunyardError {
-  switch (reasonOfFailure(cause)) {
-    case 'SERVICE_DISABLED':
-      return apiDisabled('run.googleapis.com', place, cause);
-    case 'CONSUMER_INVALID':
-    case 'CONSUMER_SUSPENDED':
-    case 'USER_PROJECT_DENIED':
-      return final(`There is no project ${place.project} that this server may use.`, {
-        hint: 'Check RUNYARD_PROJECT and the account the server runs as.',
-        cause,
-      });
+const projectReasons = ['CONSUMER_INVALID', 'CONSUMER_SUSPENDED', 'USER_PROJECT_DENIED'];
+
+async function denied(error: unknown, asked: Asked, place: CloudPlace): Promise<RunyardError> {
+  const { verb, resource, permission, role } = asked;
+  if (projectReasons.includes(reasonOfFailure(error) ?? '')) {
+    return final(
+      `There is no project ${place.project} that this server may use.`,
+      'Check RUNYARD_PROJECT and the account the server runs as.',
+      error,
+    );
   }
-  return final(`This server may not ${verb} ${resource}: it lacks the permission ${permission}.`, {
-    hint: `Run "runyard deploy" again, or grant ${role} on it to the account of the server; a grant takes a minute.`,
-    cause,
-  });
-}
-
-export function apiDisabled(api: string, { project }: CloudPlace, cause: unknown): RunyardError {
-  return final(`The API ${api} is switched off in project ${project}.`, {
-    hint: `Run "gcloud services enable ${api} --project ${project}", or "runyard deploy".`,
-    cause,
-  });
-}
-
-function notThere(cause: unknown, { resource }: Asked, { project, region }: CloudPlace): RunyardError {
-  return final(`Cloud Run has no ${resource}.`, {
-    hint: `Make it with "runyard deploy --project ${project} --region ${region}", or check RUNYARD_JOB.`,
-    cause,
-  });
-}
-
-function final(message: string, options: { readonly hint: string; readonly cause: unknown }): RunyardError {
-  return new RunyardError('backend_error', message, { ...options, retryable: false });
+  const account = await accountOf({ project: place.project, endpoint: place.endpoints.run });
+  return final(
+    `It is forbidden to ${verb} ${resource}: ${account} lacks the permission ${missingPermission(error) ?? permission}, or it is not there.`,
+    `Run "runyard deploy" again, or grant ${role} on it to that account; a grant takes a minute.`,
+    error,
+  );
 }

@@ -53,7 +53,7 @@ export function createCloudRunBackend({ place, mintToken, log }: CloudRunOptions
       return parse(executionRecord, execution, name);
     } catch (error) {
       if (statusOfFailure(error) === 404) return undefined;
-      throw cloudRunFailure(error, asks.look(name), place);
+      throw await cloudRunFailure(error, asks.look(name), place);
     }
   };
 
@@ -65,7 +65,7 @@ export function createCloudRunBackend({ place, mintToken, log }: CloudRunOptions
       });
       return parse(z.array(taskOfExecution), found, name);
     } catch (error) {
-      throw cloudRunFailure(error, asks.list(name), place);
+      throw await cloudRunFailure(error, asks.list(name), place);
     }
   };
 
@@ -82,8 +82,8 @@ export function createCloudRunBackend({ place, mintToken, log }: CloudRunOptions
     async warm() {
       const jobs = await clients.jobs();
       const name = jobName(place, 'small');
-      await jobs.getJob({ name }, { timeout: callTimeoutMs }).catch((error: unknown) => {
-        throw cloudRunFailure(error, asks.read(name), place);
+      await jobs.getJob({ name }, { timeout: callTimeoutMs }).catch(async (error: unknown) => {
+        throw await cloudRunFailure(error, asks.read(name), place);
       });
     },
 
@@ -97,7 +97,7 @@ export function createCloudRunBackend({ place, mintToken, log }: CloudRunOptions
         log.info({ task: task.id, execution: name }, 'a task was launched');
         return { execution: executionHandle.parse({ execution: name }).execution };
       } catch (error) {
-        const failure = cloudRunFailure(error, asks.run(jobName(place, task.size)), place);
+        const failure = await cloudRunFailure(error, asks.run(jobName(place, task.size)), place);
         log.warn({ task: task.id, error: failure }, 'a task could not be launched');
         quota.heed(failure);
         throw failure;
@@ -124,7 +124,7 @@ export function createCloudRunBackend({ place, mintToken, log }: CloudRunOptions
           withinMs: patienceMs,
         });
       } catch (error) {
-        if (!(await hasEnded(name, error))) throw cloudRunFailure(error, asks.cancel(name), place);
+        if (!(await hasEnded(name, error))) throw await cloudRunFailure(error, asks.cancel(name), place);
       }
       for (const [each, atMs] of cancelled) if (Date.now() - atMs > cancelledForMs) cancelled.delete(each);
       cancelled.set(name, Date.now());

@@ -3,9 +3,9 @@ import type { CloudPlace } from '../../contracts/cloud.ts';
 import { RunyardError } from '../../contracts/errors.ts';
 import { type TaskId, taskId } from '../../contracts/ids.ts';
 import { keys } from '../../contracts/keys.ts';
-import { isMissingCredential, patiently } from '../../lib/google.ts';
+import { isInsecure, patiently } from '../../lib/google.ts';
+import { commonTrouble, withoutAnswer } from '../../lib/google-trouble.ts';
 import { once } from '../../lib/once.ts';
-import { apiDisabled, noCredential } from './failures.ts';
 
 /** Tokens with which a runner reads one task and nothing else: the server's own, downscoped by an access boundary. */
 export interface TaskTokens {
@@ -29,10 +29,8 @@ export function createTaskTokens(place: CloudPlace): TaskTokens {
 
   /** An emulator asks for no credential. */
   const ownToken = async (): Promise<string> => {
-    if (endpoint.startsWith('http:')) return 'none';
-    const token = await (await auth()).getAccessToken();
-    if (token == null) throw noCredential(undefined);
-    return token;
+    if (isInsecure({ endpoint })) return 'none';
+    return z.string().parse(await (await auth()).getAccessToken());
   };
 
   const exchange = async (task: TaskId): Promise<string> => {
@@ -85,26 +83,24 @@ export function boundaryOf(bucket: string, task: TaskId) {
 class ExchangeRefused extends Error {
   override readonly name = 'ExchangeRefused';
   readonly status: number;
+  readonly reason: string | undefined;
   constructor(status: number, body: string) {
     super(`The exchange was answered with ${status}: ${body.slice(0, 500)}`);
     this.status = status;
+    this.reason = body.includes('SERVICE_DISABLED') ? 'SERVICE_DISABLED' : undefined;
   }
 }
 
-function mintFailure(cause: unknown, task: TaskId, place: CloudPlace): RunyardError {
-  if (cause instanceof RunyardError) return cause;
-  if (isMissingCredential(cause)) return noCredential(cause);
-  const { status, message } = cause instanceof ExchangeRefused ? cause : { status: undefined, message: '' };
-  if (message.includes('SERVICE_DISABLED')) return apiDisabled('sts.googleapis.com', place, cause);
-  if (status === 401) return noCredential(cause);
-  return new RunyardError('backend_error', `Google gave no token to read ${task} with.`, {
-    hint:
-      status === undefined || status >= 500
-        ? 'It is asked again in a moment.'
-        : 'The log of the server holds its own words; "runyard doctor" checks the installation.',
-    retryable: status === undefined || status === 429 || status >= 500,
-    cause,
-  });
+function mintFailure(error: unknown, task: TaskId, { project }: CloudPlace): RunyardError {
+  if (error instanceof RunyardError) return error;
+  const service = { name: "Google's token service", api: 'sts.googleapis.com', project };
+  const trouble = commonTrouble(error, service) ?? {
+    message: `Google gave no token to read ${task} with.`,
+    hint: 'The log of the server holds its own words; "runyard doctor" checks the installation.',
+    retryable: false,
+  };
+  const cause = error instanceof ExchangeRefused ? error : withoutAnswer(error);
+  return new RunyardError('backend_error', trouble.message, { ...trouble, cause });
 }
 
 const clockOffMaxMs = 5 * 60_000;
