@@ -20,6 +20,7 @@ import type { Logger } from './lib/logger.ts';
 import { makeFolder } from './lib/make-folder.ts';
 import { once } from './lib/once.ts';
 import { SettingsError } from './lib/settings.ts';
+import { engineEnvironment } from './sandbox/shared/engine-environment.ts';
 import { createLocalSeal } from './seal/local.ts';
 import { createSecrets } from './secrets/index.ts';
 import { createCalls } from './server/calls.ts';
@@ -159,12 +160,14 @@ function runnerProgram(): string {
 function runnerEnvironment(config: Config): Record<string, string> {
   const claudePath = claudeProgram(config);
   return {
-    PATH: process.env.PATH ?? '',
+    // Where programs are, and by what the container engines' clients find their engine.
+    ...engineEnvironment(process.env),
     RUNYARD_HOME: config.home,
     RUNYARD_WORK: config.work,
     RUNYARD_SANDBOX: config.sandbox,
     ...(claudePath === undefined ? {} : { RUNYARD_CLAUDE_PATH: claudePath }),
     ...(config.pricesFile === undefined ? {} : { RUNYARD_PRICES: config.pricesFile }),
+    ...(config.image === undefined ? {} : { RUNYARD_IMAGE: config.image }),
     // A service of Cloud Run: its walls are others.
     ...(process.env.K_SERVICE === undefined ? {} : { K_SERVICE: process.env.K_SERVICE }),
   };

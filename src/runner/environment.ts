@@ -8,6 +8,7 @@ const programs = {
   CLOUD_RUN_JOB: z.string().min(1).optional(),
   K_SERVICE: z.string().min(1).optional(),
   RUNYARD_SANDBOX: z.enum(['auto', 'bubblewrap', 'container', 'cloud-run-launcher']).default('auto'),
+  RUNYARD_IMAGE: z.string().optional(),
   RUNYARD_CLAUDE_PATH: z.string().optional(),
   RUNYARD_PRICES: z.string().optional(),
 };

@@ -120,6 +120,7 @@ function openSandbox(
     ...(claudePath === undefined ? {} : { claudePath }),
     slots,
     env: process.env,
+    image: environment.RUNYARD_IMAGE,
     inCloudRun: environment.CLOUD_RUN_JOB !== undefined || environment.K_SERVICE !== undefined,
     hidden: 'RUNYARD_HOME' in environment ? [environment.RUNYARD_HOME] : [],
   });

@@ -72,9 +72,15 @@ function open(technology: Chosen['technology'], options: SandboxOptions): Sandbo
         return createLauncher({ ...options, launcherPath: launcherPath(options) });
       });
     case 'container':
-      return refusingSandbox(notYet());
+      return lazySandbox(technology, async () => {
+        const { createContainer } = await import('./container/index.ts');
+        return createContainer({ ...options, env: options.env ?? {} });
+      });
     case undefined:
-      return refusingSandbox(noEngine());
+      return lazySandbox('none', async () => {
+        const { engineMissing } = await import('./container/messages.ts');
+        return refusingSandbox(engineMissing());
+      });
   }
 }
 
@@ -89,9 +95,8 @@ async function probe(technology: Chosen['technology'], options: SandboxOptions):
       return probeLauncher({ ...options, launcherPath: launcherPath(options) });
     }
     case 'container':
-      return [refusalFinding(notYet())];
     case undefined:
-      return [refusalFinding(noEngine())];
+      return [await wallFinding(open(technology, options))];
   }
 }
 
@@ -141,25 +146,24 @@ function noLauncher(path: string): RunyardError {
   });
 }
 
-function noEngine(): RunyardError {
-  return new RunyardError('sandbox_unavailable', 'Neither podman nor docker is on the path.', {
-    hint: 'Install one of them for the sandbox "container".',
-  });
-}
-
-function notYet(): RunyardError {
-  return new RunyardError('sandbox_unavailable', 'This version of Runyard has no sandbox called container.', {
-    hint: 'Set RUNYARD_SANDBOX=bubblewrap, or leave it out.',
-  });
+async function wallFinding(sandbox: Sandbox): Promise<Finding> {
+  const subject = 'wall';
+  try {
+    const startedAtMs = performance.now();
+    const wall = await sandbox.enter({ door: false, signal: AbortSignal.timeout(60_000) });
+    const builtInMs = Math.round(performance.now() - startedAtMs);
+    await wall.remove();
+    return { subject, state: 'ok', detail: `${sandbox.technology}, built and checked in ${builtInMs} ms` };
+  } catch (error) {
+    const { message, hint } = asRunyardError(error);
+    return { subject, state: 'missing', detail: message, remedy: hint };
+  } finally {
+    await sandbox.close();
+  }
 }
 
 function insteadFinding(technology: Chosen['technology'], otherwise: RunyardError): Finding {
   const { message, hint } = otherwise;
   const detail = technology === undefined ? message : `${message} Taken instead: ${technology}.`;
   return { subject: 'sandbox', state: technology === undefined ? 'missing' : 'limited', detail, remedy: hint };
-}
-
-function refusalFinding(error: unknown): Finding {
-  const { message, hint } = asRunyardError(error);
-  return { subject: 'sandbox', state: 'missing', detail: message, remedy: hint };
 }

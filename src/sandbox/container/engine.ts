@@ -2,6 +2,7 @@
 import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { findProgram } from '../../lib/find-program.ts';
+import { engineEnvironment } from '../shared/engine-environment.ts';
 import { engineFailure, engineMissing } from './messages.ts';
 
 export type EngineKind = 'podman' | 'docker';
@@ -19,21 +20,6 @@ export interface Engine {
   start(args: readonly string[]): Client;
 }
 
-/** The variables by which the engines' clients find their engine, their configuration and the user's session. */
-const ofClients = [
-  ...['PATH', 'HOME', 'USER', 'LOGNAME', 'TMPDIR', 'XDG_RUNTIME_DIR', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME'],
-  ...[
-    'DBUS_SESSION_BUS_ADDRESS',
-    'SSH_AUTH_SOCK',
-    'DOCKER_HOST',
-    'DOCKER_CONTEXT',
-    'DOCKER_CONFIG',
-    'DOCKER_CERT_PATH',
-  ],
-  ...['DOCKER_TLS_VERIFY', 'CONTAINER_HOST', 'CONTAINER_CONNECTION', 'CONTAINER_SSHKEY', 'CONTAINERS_CONF'],
-  ...['CONTAINERS_CONF_OVERRIDE', 'CONTAINERS_STORAGE_CONF', 'CONTAINERS_REGISTRIES_CONF'],
-];
-
 const names = ['podman', 'docker'] as const;
 const commandTimeoutMs = 30_000;
 
@@ -42,9 +28,7 @@ const commandTimeoutMs = 30_000;
  * does not, or with how to install one.
  */
 export async function findEngines(env: Readonly<Record<string, string | undefined>>): Promise<readonly Engine[]> {
-  const clientEnv = Object.fromEntries(
-    ofClients.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])),
-  );
+  const clientEnv = engineEnvironment(env);
   const found = names.flatMap((name) => {
     const path = findProgram(name, env.PATH ?? '');
     return path === undefined ? [] : [{ name, path }];
