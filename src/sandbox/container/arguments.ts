@@ -33,7 +33,7 @@ export function containerArguments(engine: Pick<Engine, 'kind' | 'limits'>, want
     // The engine's log would be a second copy of everything on the host's disk.
     ...['--log-driver', 'none'],
     ...(engine.limits ? limitArguments(limits) : []),
-    ...(engine.kind === 'podman' ? podmanArguments() : []),
+    ...(engine.kind === 'podman' ? podmanArguments() : dockerArguments),
     ...['--entrypoint', '/usr/bin/python3', image, ...init],
   ];
 }
@@ -47,11 +47,16 @@ function limitArguments({ memoryBytes, cpus, processes }: WallLimits): string[] 
   ];
 }
 
+/** Instead of the host's resolver and its domain. */
+const dockerArguments = ['--dns', '127.0.0.1', '--dns-search', '.'];
+
 /** What podman does of its own accord and docker does not: more to write to, the host's names and proxies. */
 function podmanArguments(): string[] {
   const processes = processesMaxHere();
   return [
     ...['--read-only-tmpfs=false', '--http-proxy=false', '--no-hosts', '--sdnotify', 'ignore'],
+    // The addresses and the domain of the host's resolver; it takes no --dns where there is no network.
+    ...['--mount', 'type=bind,source=/dev/null,destination=/etc/resolv.conf,readonly'],
     ...(processes === undefined ? [] : ['--ulimit', `nproc=${processes}:${processes}`]),
   ];
 }

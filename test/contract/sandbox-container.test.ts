@@ -1,0 +1,188 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test, vi } from 'vitest';
+import { limits, sizes } from '../../src/contracts/limits.ts';
+import { wallPaths } from '../../src/contracts/sandbox.ts';
+import { processIdentity } from '../../src/lib/process-identity.ts';
+import type { Engine } from '../../src/sandbox/container/engine.ts';
+import { createContainer } from '../../src/sandbox/container/index.ts';
+import { probeContainer } from '../../src/sandbox/container/probe.ts';
+import { describeContainer } from '../sandbox/container-bench.ts';
+import { sandboxEndsContract } from './sandbox-ends-suite.ts';
+import { runIn } from './sandbox-harness.ts';
+import { sandboxLimitsContract } from './sandbox-limits-suite.ts';
+import { sandboxContract } from './sandbox-suite.ts';
+
+const soon = () => AbortSignal.timeout(30_000);
+
+describeContainer('on the image', ({ sandbox, engine, image }) => {
+  sandboxContract('container', sandbox);
+  sandboxEndsContract('container', sandbox);
+  sandboxLimitsContract('container', sandbox, { counted: true });
+
+  const other = (slots = 0) => createContainer({ image: image(), env: process.env, slots });
+  /** Of this process alone: tests elsewhere have theirs. */
+  const own = async () => {
+    const { pid, startTime } = processIdentity(process.pid)!;
+    const told = await engine().run([
+      'ps',
+      '--all',
+      '--no-trunc',
+      '--format',
+      '{{.Names}}',
+      '--filter',
+      'label=runyard.runner',
+    ]);
+    const names = told.split('\n').filter((name) => name !== '');
+    const labels = await Promise.all(names.map((name) => labelOf(engine(), name)));
+    return names.filter((_, index) => labels[index]?.includes(`"pid":${pid},"startTime":"${startTime}"`));
+  };
+
+  describe('what is left', () => {
+    test('is nothing: no container and no volume, of programs that ran, walls that waited and calls that were given up', async () => {
+      const before = await own();
+      const volumes = await engine().run(['volume', 'ls', '--quiet']);
+      const mine = other(2);
+      mine.warm();
+      await runIn(mine, { bash: 'mkdir -p a/b; chmod 000 a; ln -s / root; mkfifo output/fifo; touch /tmp/x' });
+      for (const afterMs of [0, 100, 300]) {
+        const entering = mine.enter({ door: true, signal: AbortSignal.timeout(afterMs) });
+        await entering.then(
+          (wall) => wall.remove(),
+          (error) => expect(error).toMatchObject({ name: 'TimeoutError' }),
+        );
+      }
+      await mine.close();
+      await vi.waitFor(async () => expect((await own()).filter((name) => !before.includes(name))).toEqual([]), 10_000);
+      const left = await engine().run(['volume', 'ls', '--quiet']);
+      expect(left.split('\n').filter((name) => !volumes.includes(name))).toEqual([]);
+    });
+
+    test('of a dead runner is removed by the next; what a living one has stays', async () => {
+      const identity = processIdentity(process.pid)!;
+      const start = (name: string, label: object) =>
+        engine().run([
+          ...['run', '--detach', '--rm', '--name', name, '--label', `runyard.runner=${JSON.stringify(label)}`],
+          ...['--network', 'none', '--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=4096:4096'],
+          ...['--entrypoint', 'sleep', image(), '60'],
+        ]);
+      const dead = `runyard-test-dead-${process.pid}`;
+      const alive = `runyard-test-alive-${process.pid}`;
+      await start(dead, { ...identity, startTime: '1' });
+      await start(alive, identity);
+      try {
+        const next = other();
+        next.warm();
+        await next.close();
+        const names = (await engine().run(['ps', '--all', '--format', '{{.Names}}'])).split('\n');
+        expect([names.includes(dead), names.includes(alive)]).toEqual([false, true]);
+      } finally {
+        await engine().run(['rm', '--force', alive]);
+      }
+    });
+  });
+
+  test('a wall that died while it waited is never handed out', async () => {
+    const mine = other(1);
+    const before = await own();
+    mine.warm();
+    const added = async () => (await own()).filter((name) => !before.includes(name));
+    await vi.waitFor(async () => expect(await added()).toHaveLength(1), { timeout: 20_000, interval: 200 });
+    await engine().run(['kill', ...(await added())]);
+    expect((await runIn(mine, { argv: ['echo', 'alive'] })).stdout).toBe('alive\n');
+    await mine.close();
+  });
+
+  test('a wall whose container is killed from outside is lost, and says so', async () => {
+    const mine = other();
+    const before = await own();
+    const { end } = await runIn(mine, {
+      argv: ['sleep', '600'],
+      observer: {
+        stepStarted: () =>
+          void own().then((names) => engine().run(['kill', ...names.filter((name) => !before.includes(name))])),
+      },
+    });
+    expect(end).toMatchObject({ cause: 'lost', exitCode: null });
+    await mine.close();
+  });
+
+  test('limits of every size are kept, also where the machine has fewer processors', async () => {
+    const mine = other();
+    const read = 'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; true';
+    for (const size of ['large', 'small'] as const) {
+      const wanted = { ...sizes[size], processes: limits.processesMax };
+      const { stdout, end } = await runIn(mine, {
+        bash: read,
+        limits: wanted,
+        files: [{ path: 'x', content: Buffer.from('placed') }],
+      });
+      expect(end.exitCode).toBe(0);
+      expect(stdout).toBe(`${sizes[size].memoryBytes}\n`);
+    }
+    await mine.close();
+  });
+
+  test('what was placed is there whichever container the limits lead to', async () => {
+    const mine = other();
+    const files = [{ path: 'deep/x', content: Buffer.from('placed') }];
+    for (const processes of [64, 65]) {
+      expect((await runIn(mine, { files, limits: { processes }, argv: ['cat', 'deep/x'] })).stdout).toBe('placed');
+    }
+    await mine.close();
+  });
+
+  test('a program that floods its processors and its processes is stopped at once', async () => {
+    const { end } = await runIn(sandbox(), {
+      python: 'import os\nwhile True:\n  try:\n    if os.fork() == 0:\n      while True: pass\n  except OSError: pass',
+      meanwhile: (running) => void setTimeout(() => running.kill('timed_out'), 2_000),
+    });
+    expect(end.cause).toBe('timed_out');
+    expect(end.durationMs).toBeLessThan(12_000);
+  });
+
+  test('claude is inside, at the version the package pins', async () => {
+    const { stdout } = await runIn(sandbox(), { argv: [wallPaths.claude, '--version'] });
+    const { dependencies } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+    expect(stdout).toContain(dependencies['@anthropic-ai/claude-code']);
+  });
+
+  test('the probe tries each part', async () => {
+    const findings = await probeContainer({ image: image(), env: process.env });
+    expect(findings.map(({ subject, state }) => [subject, state])).toEqual([
+      ['container engine', 'ok'],
+      ['image', 'ok'],
+      ['limits', 'ok'],
+      ['wall', 'ok'],
+    ]);
+  });
+
+  test('a missing image is refused with the command that builds it', async () => {
+    const missing = { image: 'no-such-image:0', env: process.env };
+    const refusal = {
+      code: 'sandbox_unavailable',
+      message: expect.stringContaining('no-such-image:0'),
+      hint: expect.stringMatching(/build --tag no-such-image:0 --file \S+\/sandbox-image\/Dockerfile \S+$/),
+    };
+    await expect(
+      createContainer({ ...missing, slots: 0 }).enter({ door: false, signal: soon() }),
+    ).rejects.toMatchObject(refusal);
+    const findings = await probeContainer(missing);
+    expect(findings[1]).toMatchObject({ subject: 'image', state: 'missing', remedy: refusal.hint });
+  });
+});
+
+test('without an engine every wall is refused with how to install one', async () => {
+  const nowhere = { env: { PATH: '/nowhere' } };
+  const entering = createContainer({ ...nowhere, slots: 0 }).enter({ door: false, signal: soon() });
+  await expect(entering).rejects.toMatchObject({
+    code: 'sandbox_unavailable',
+    hint: expect.stringContaining('podman'),
+  });
+  expect(await probeContainer(nowhere)).toMatchObject([{ subject: 'container engine', state: 'missing' }]);
+});
+
+async function labelOf(engine: Engine, name: string): Promise<string> {
+  return engine
+    .run(['container', 'inspect', '--format', '{{index .Config.Labels "runyard.runner"}}', name])
+    .catch(() => '');
+}
