@@ -5,9 +5,11 @@ import type { Token } from './tokens.ts';
 /** Habits of the house as functions: one sentence for each place that breaks one. */
 type Habit = (file: Pick<SourceFile, 'path' | 'tokens' | 'imports'>) => string[];
 
-const roots = /^src\/(main\.ts|app\.ts|runner\/main\.ts|commands\/)/;
-/** Commands print; `serve` speaks a protocol on stdout, and `server/stdio.ts` is where it does. */
-const printers = /^src\/(main\.ts|commands\/(?!serve\.ts)|server\/stdio\.ts)/;
+/** `inside/main.ts` is a program of its own, in a wall. */
+const roots = /^src\/(main\.ts|app\.ts|runner\/main\.ts|commands\/|sandbox\/cloud-run-launcher\/inside\/main\.ts)/;
+/** Commands print; `serve` speaks a protocol on stdout, and `server/stdio.ts` is where it does; so does `inside/main.ts`. */
+const printers =
+  /^src\/(main\.ts|commands\/(?!serve\.ts)|server\/stdio\.ts|sandbox\/cloud-run-launcher\/inside\/main\.ts)/;
 
 const ownProcess = ['env', 'argv', 'exit', 'exitCode', 'execArgv'];
 const ownStreams = ['stdin', 'stdout'];

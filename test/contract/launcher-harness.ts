@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Sandbox } from '../../src/contracts/sandbox.ts';
+import type { KillReason, Running, Sandbox } from '../../src/contracts/sandbox.ts';
 import { createLauncher, type LauncherOptions } from '../../src/sandbox/cloud-run-launcher/index.ts';
 import { type LauncherInstance, type LauncherSettings, makeLauncherInstance } from '../fakes/launcher/instance.ts';
 
@@ -43,4 +43,21 @@ export function filesWith(text: string, folder: string): string[] {
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .filter((path) => readFileSync(path).includes(text));
+}
+
+export const soon = () => AbortSignal.timeout(20_000);
+
+/** Stops a program that has printed `up`. */
+export function whenUp(look: () => void = () => undefined) {
+  const up = Promise.withResolvers<void>();
+  return {
+    observer: {
+      output: (_: string, chunk: Buffer) => {
+        if (!chunk.includes('up')) return;
+        look();
+        up.resolve();
+      },
+    },
+    kill: (reason: KillReason) => (running: Running) => void up.promise.then(() => running.kill(reason)),
+  };
 }

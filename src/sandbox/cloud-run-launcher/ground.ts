@@ -7,8 +7,8 @@ import { processIdentity } from '../../lib/process-identity.ts';
 import { createWatch, type Watch } from '../shared/watch.ts';
 import { wipe } from '../shared/wipe.ts';
 import { openWorkFolder, refuseWorkFolder } from '../shared/work-folder.ts';
-import type { LauncherOptions } from './index.ts';
 import { createMemoryWatch, type MemoryWatch } from './memory.ts';
+import type { LauncherOptions } from './options.ts';
 
 /** What all walls of this process stand on; laid once, at the first need. */
 export interface Ground {

@@ -6,28 +6,11 @@ import { refuseIfUnwritable } from '../shared/work-folder.ts';
 import { openDoor } from './door.ts';
 import { type ErectedWall, erect, metadataServer, tearDown } from './erect.ts';
 import { type Ground, layGround, reclaimAbandoned } from './ground.ts';
+import type { LauncherOptions } from './options.ts';
 import { pack } from './pack.ts';
 import { createWall } from './wall.ts';
 
-/** Where Cloud Run puts it. */
-export const launcherPathOfCloudRun = '/usr/local/gcp/bin/sandbox';
-
-export interface LauncherOptions {
-  readonly launcherPath: string;
-  /** Holds the workspaces. Inside it is covered, as `hidden` is. */
-  readonly workDir: string;
-  /** Of the node and the claude that programs inside get: the root inside is the instance's own. */
-  readonly nodePath: string;
-  readonly claudePath?: string;
-  /** Walls kept ready ahead of need; more than one would cost the instance memory that its run needs. */
-  readonly slots: number;
-  /** Further folders of the instance that no program may see; those that are not there are left out. */
-  readonly hidden?: readonly string[];
-  /** Who must not answer from inside; Google's metadata server where not given. */
-  readonly metadata?: { readonly host: string; readonly port: number };
-  /** The kernel's own where not given. */
-  readonly meminfoPath?: string;
-}
+export type { LauncherOptions };
 
 /** The wall of Cloud Run's own launcher. Nothing is touched before `warm` or `enter`. */
 export function createLauncher(options: LauncherOptions): Sandbox {

@@ -4,8 +4,8 @@ import type { Finding } from '../../contracts/sandbox.ts';
 import { executable } from '../../lib/find-program.ts';
 import { erect, metadataServer, tearDown } from './erect.ts';
 import { layGround } from './ground.ts';
-import type { LauncherOptions } from './index.ts';
 import { enableLauncher } from './messages.ts';
+import type { LauncherOptions } from './options.ts';
 import type { Standing } from './protocol/words.ts';
 
 /** What is here of all that a wall needs, and what one looks like from inside. Leaves no wall behind. */

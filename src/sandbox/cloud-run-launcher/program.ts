@@ -53,15 +53,15 @@ export const deleteTimeoutMs = 10_000;
 
 /** Runs a short command of the launcher to its end, or to the deadline, when it is killed. Never rejects. */
 export async function launcherDoes(path: string, args: readonly string[]): Promise<void> {
-  const process = startLauncher(path, args);
-  process.stdin.end();
-  process.stdout.resume();
+  const launcher = startLauncher(path, args);
+  launcher.stdin.end();
+  launcher.stdout.resume();
   const deadline = new AbortController();
   const late = delay(deleteTimeoutMs, undefined, { signal: deadline.signal, ref: false }).catch(() => undefined);
-  await Promise.race([process.exited, late]);
+  await Promise.race([launcher.exited, late]);
   deadline.abort();
-  process.kill();
-  process.letGo();
+  launcher.kill();
+  launcher.letGo();
 }
 
 const noise = /network namespace|netns|teardown|tearing down/i;
