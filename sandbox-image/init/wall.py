@@ -1,5 +1,6 @@
 """The loop of pid 1: orders in, answers and channels out."""
 
+import fcntl
 import os
 import select
 import signal
@@ -13,6 +14,9 @@ from link import COUNT, CREDIT, DATA, END, PART, PIECE, RESET, STDERR, STDOUT, U
 from options import OPTIONS, WORKSPACE
 from output import Output
 from program import kill_all, reap, start
+
+# What a program reads it cannot rewrite.
+SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
 class Wall:
@@ -69,9 +73,10 @@ class Wall:
         self.expect(fd, order["bytes"], placed)
 
     def run(self, order):
-        stdin = os.memfd_create("stdin", os.MFD_CLOEXEC)
+        stdin = os.memfd_create("stdin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
 
         def begin():
+            fcntl.fcntl(stdin, fcntl.F_ADD_SEALS, SEALS)
             # Opened anew, so that it is read from its beginning.
             reading = os.open(f"/proc/self/fd/{stdin}", os.O_RDONLY | os.O_CLOEXEC)
             os.close(stdin)

@@ -29,6 +29,7 @@ export type TestImage = { readonly image: string; readonly engine: Engine } | { 
 const run = promisify(execFile);
 const baseOfDockerfile = /^ARG BASE=(.*)$/m;
 const suite = 'bookworm';
+const label = 'runyard.test=image';
 
 export async function testImage(): Promise<TestImage> {
   const [engine] = await findEngines(process.env).catch(() => []);
@@ -60,18 +61,14 @@ async function build(engine: Engine, image: string, base: string, archive: Buffe
     await new Promise((resolve) => unpacking.once('close', resolve));
     const dockerfile = join(context, 'sandbox-image/Dockerfile');
     const options = ['--network', 'host', '--ulimit', 'nofile=4096:4096', '--build-arg', `BASE=${base}`];
-    await removeOlder(engine);
-    await engine.run(['build', ...options, '--tag', image, '--file', dockerfile, context], buildTimeoutMs);
+    // Of earlier states of the files; those that a container uses stay.
+    await engine.run(['image', 'prune', '--all', '--force', '--filter', `label=${label}`, '--filter', 'until=24h']);
+    await engine.run(
+      ['build', '--label', label, ...options, '--tag', image, '--file', dockerfile, context],
+      buildTimeoutMs,
+    );
   } finally {
     rmSync(context, { recursive: true });
-  }
-}
-
-/** Of earlier states of the files; those in use stay. */
-async function removeOlder(engine: Engine): Promise<void> {
-  const older = await engine.run(['images', '--quiet', '--filter', 'reference=runyard-sandbox-test']);
-  for (const id of new Set(older.split('\n').filter((line) => line !== ''))) {
-    await engine.run(['rmi', id]).catch(() => undefined);
   }
 }
 
