@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { asRunyardError } from '../contracts/errors.ts';
 import type { GatewayOptions } from '../contracts/gateway.ts';
 import { type RunnerHint, runnerCall } from '../contracts/runner-channel.ts';
+import { runnerExitCodes } from '../contracts/runner-exit.ts';
 import type { Sandbox } from '../contracts/sandbox.ts';
 import { closeInheritedDescriptors } from '../lib/descriptors.ts';
 import { findProgram } from '../lib/find-program.ts';
@@ -23,7 +24,16 @@ async function main(): Promise<void> {
   const log = createLogger({ level: 'info', name: 'runner' });
   // Only an override of a Cloud Run execution names a task.
   if (process.env.RUNYARD_TASK === undefined) await workForServer(serverRunnerEnvironment.parse(process.env), log);
-  else await workForExecution(taskRunnerEnvironment.parse(process.env), log);
+  else await workForExecution(environmentOfTask(log), log);
+}
+
+/** What a Job lacks is named; its values are not. */
+function environmentOfTask(log: Logger): TaskRunnerEnvironment {
+  const { success, data, error } = taskRunnerEnvironment.safeParse(process.env);
+  if (success) return data;
+  const wrong = error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  log.error({ wrong }, 'the environment is not that of a job that "runyard deploy" makes: run it again');
+  return process.exit(runnerExitCodes.failed);
 }
 
 /** Many runs at once, told over the IPC channel, until the server is gone and the last run has ended. */

@@ -8,6 +8,7 @@ import { type KmsServer, startKms } from './kms.ts';
 import { type SecretManagerServer, startSecretManager } from './secret-manager.ts';
 import { type StorageServer, startStorageServer } from './storage-server.ts';
 import { type StsServer, startSts } from './sts.ts';
+import { startTrouble, type Trouble, type TroubleOptions } from './trouble.ts';
 
 /** All of Google for one installation of Runyard, as `deploy` leaves it: bucket, key, jobs in their sizes. */
 export interface Google {
@@ -21,6 +22,8 @@ export interface Google {
   readonly sts: StsServer;
   readonly secretManager: SecretManagerServer;
   readonly run: CloudRunServer;
+  /** One before each service, where trouble was asked for. */
+  readonly troubles: readonly Trouble[];
   /** Where storage is ours: the tokens of all executions until now are taken no more. */
   expireTokens(): void;
   /** Ends every container and every server. */
@@ -33,6 +36,8 @@ export interface GoogleOptions {
   readonly jobEnv?: Readonly<Record<string, string>>;
   /** `ours` takes no token but those of the token service, and lets them read what their boundary holds. */
   readonly storage?: 'ours';
+  /** What happens to requests on their way, those of the server and those of the runners. */
+  readonly trouble?: Pick<TroubleOptions, 'odds' | 'seed'>;
 }
 
 const project = 'a-project';
@@ -51,13 +56,26 @@ export async function startGoogle({ run: runOptions = {}, jobEnv = {}, ...more }
     startSecretManager(),
     startCloudRun({ ...runOptions, location, imageEnv: { ...imageEnv(), ...runOptions.imageEnv } }),
   ]);
+  const troubles: Trouble[] = [];
+  const urlOf = async ({ url }: { readonly url: string }): Promise<string> => {
+    if (more.trouble === undefined) return url;
+    const trouble = await startTrouble({ ...more.trouble, url });
+    troubles.push(trouble);
+    return trouble.url;
+  };
   const place: CloudPlace = {
     project,
     region,
     job: 'runyard',
     bucket,
     kmsKey: `${location}/keyRings/runyard/cryptoKeys/tasks`,
-    endpoints: { run: run.url, storage: storage.url, kms: kms.url, sts: sts.url, secretManager: secretManager.url },
+    endpoints: {
+      run: await urlOf(run),
+      storage: await urlOf(storage),
+      kms: await urlOf(kms),
+      sts: await urlOf(sts),
+      secretManager: await urlOf(secretManager),
+    },
   };
   kms.addKey(place.kmsKey);
   for (const [size, { cpus, memoryBytes }] of Object.entries(sizes)) {
@@ -73,11 +91,13 @@ export async function startGoogle({ run: runOptions = {}, jobEnv = {}, ...more }
     sts,
     secretManager,
     run,
+    troubles,
     expireTokens() {
       for (const { spec } of run.executions()) expired.add(spec.env.RUNYARD_TASK_TOKEN!);
     },
     async close() {
       await run.close();
+      await Promise.all(troubles.map((trouble) => trouble.close()));
       await Promise.all([storage.close(), kms.close(), sts.close(), secretManager.close()]);
     },
   };
