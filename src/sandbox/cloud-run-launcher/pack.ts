@@ -48,7 +48,7 @@ export async function pack(
 async function carryOut(raised: Raised, options: CollectOptions): Promise<Collected> {
   const listing = createListing();
   raised.listen({ stdout: listing.push, stderr: () => undefined });
-  await step(raised, listCommand(options.select === undefined ? 'output' : 'workspace'));
+  await step(raised, listCommand(options.select === undefined ? 'output' : 'workspace'), false);
   const wanted = await selected(listing.files, options.select);
   const { chosen, skipped } = chooseFitting(wanted, options);
   if (chosen.length === 0) return { files: 0, skipped: skipped + listing.notKept() };
@@ -56,13 +56,13 @@ async function carryOut(raised: Raised, options: CollectOptions): Promise<Collec
   await raised.order({ order: 'stdin', content: names.toString('base64'), append: false });
   const unpacking = await unpack(options);
   raised.listen({ stdout: unpacking.push, stderr: () => undefined });
-  const packed = step(raised, tarCommand);
+  const packed = step(raised, tarCommand, true);
   const files = await Promise.race([packed.then(unpacking.end), unpacking.failed]);
   return { files, skipped: skipped + listing.notKept() };
 }
 
-async function step(raised: Raised, argv: readonly string[]): Promise<void> {
-  const answer = await raised.order({ order: 'run', argv, env: stepEnvironment({}), limits: packLimits, stdin: true });
+async function step(raised: Raised, argv: readonly string[], stdin: boolean): Promise<void> {
+  const answer = await raised.order({ order: 'run', argv, env: stepEnvironment({}), limits: packLimits, stdin });
   if (answer.answer !== 'ended' || !answer.began) {
     throw new RunyardError('backend_error', 'What the program left could not be packed: its wall ended too early.');
   }

@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, openSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { setTimeout as delay, setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { Channel, Receiver } from '../../shared/protocol/link.ts';
 
 /** One stream of what the programs print, on its way to the runner. */
 export interface Output {
-  /** The descriptor programs write to: a FIFO without a name, because a program can open `/dev/stdout` anew only where it is no socket. */
+  /** The descriptor programs write to: a FIFO, because a program can open `/dev/stdout` anew only where it is no socket. */
   readonly writer: number;
   /** Resolves when what was written until now is on its way. */
   drained(): Promise<void>;
@@ -23,7 +23,6 @@ export function openOutput(path: string, attach: (receiver: Receiver) => Channel
   execFileSync('/usr/bin/mkfifo', ['-m', '600', path], { env: {} });
   const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const writer = openSync(path, constants.O_WRONLY);
-  unlinkSync(path);
   const channel = attach({ data: () => undefined, end: () => undefined, gone: () => undefined });
   const socket = new Socket({ fd: reader, readable: true, writable: false });
   const state: { chunks: number; sending: Promise<void> | undefined } = { chunks: 0, sending: undefined };

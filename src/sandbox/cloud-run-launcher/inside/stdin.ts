@@ -1,9 +1,9 @@
-import { appendFileSync, chmodSync, closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, closeSync, openSync, writeFileSync } from 'node:fs';
 
 /** What the last step reads: a file, because a program may open `/dev/stdin` anew and read it again. */
 export interface Stdin {
   give(bytes: Buffer, append: boolean): void;
-  /** Hands its descriptor to `use`; the file has no name any more by then. */
+  /** Hands its descriptor to `use`. What is given once is lent once. */
   lend<T>(use: (descriptor: number) => T): T;
 }
 
@@ -17,7 +17,6 @@ export function openStdin(path: string): Stdin {
       appendFileSync(path, '', { mode: 0o600 });
       chmodSync(path, 0o444);
       const descriptor = openSync(path, 'r');
-      unlinkSync(path);
       try {
         return use(descriptor);
       } finally {
