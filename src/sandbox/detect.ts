@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { getuid, platform } from 'node:process';
-import { asRunyardError, RunyardError } from '../contracts/errors.ts';
+import { RunyardError } from '../contracts/errors.ts';
 import type { Finding, Sandbox } from '../contracts/sandbox.ts';
 import { executable, findProgram } from '../lib/find-program.ts';
 import { findBwrap } from './bubblewrap/foundation.ts';
@@ -95,8 +95,10 @@ async function probe(technology: Chosen['technology'], options: SandboxOptions):
       return probeLauncher({ ...options, launcherPath: launcherPath(options) });
     }
     case 'container':
-    case undefined:
-      return [await wallFinding(open(technology, options))];
+    case undefined: {
+      const { probeContainer } = await import('./container/probe.ts');
+      return probeContainer({ image: options.image, env: options.env ?? {} });
+    }
   }
 }
 
@@ -144,22 +146,6 @@ function noLauncher(path: string): RunyardError {
   return new RunyardError('sandbox_unavailable', `Cloud Run's own launcher is not at ${path}.`, {
     hint: 'Run "runyard deploy" again: it turns the launcher on.',
   });
-}
-
-async function wallFinding(sandbox: Sandbox): Promise<Finding> {
-  const subject = 'wall';
-  try {
-    const startedAtMs = performance.now();
-    const wall = await sandbox.enter({ door: false, signal: AbortSignal.timeout(60_000) });
-    const builtInMs = Math.round(performance.now() - startedAtMs);
-    await wall.remove();
-    return { subject, state: 'ok', detail: `${sandbox.technology}, built and checked in ${builtInMs} ms` };
-  } catch (error) {
-    const { message, hint } = asRunyardError(error);
-    return { subject, state: 'missing', detail: message, remedy: hint };
-  } finally {
-    await sandbox.close();
-  }
 }
 
 function insteadFinding(technology: Chosen['technology'], otherwise: RunyardError): Finding {
