@@ -13,6 +13,7 @@ export interface Engine {
   readonly kind: EngineKind;
   /** As it is typed, for the commands that people are told. */
   readonly name: string;
+  readonly version: string;
   /** Whether it keeps limits for a container as a whole. */
   readonly limits: boolean;
   /** What one command prints. Rejects with `sandbox_unavailable` in our words. */
@@ -49,6 +50,7 @@ async function reach(name: string, path: string, env: NodeJS.ProcessEnv): Promis
   return {
     kind,
     name,
+    version: version.trim(),
     limits,
     run: (args, timeoutMs) => command(path, [...flags, ...args], { name, env, timeoutMs }),
     start: (args) => spawn(path, [...flags, ...args], { env, cwd: '/', stdio: ['pipe', 'pipe', 'pipe'] }),

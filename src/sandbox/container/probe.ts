@@ -13,7 +13,7 @@ export async function probeContainer(options: Omit<ContainerOptions, 'slots'>): 
   const engines = found.value;
   const chosen = await attempt('image', () => chooseEngine(engines, image));
   const engine = chosen.value ?? engines[0]!;
-  const findings = [found.finding(`${engine.name} answers`), chosen.finding(`${image} is there`)];
+  const findings = [found.finding(`${engine.version} answers`), chosen.finding(`${image} is there`)];
   if (chosen.value === undefined) return findings;
   const wall = await attempt('wall', () => tryWall({ ...options, image }));
   return [...findings, limitsFinding(engine), wall.finding(wall.value ?? '')];

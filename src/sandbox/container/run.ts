@@ -69,7 +69,7 @@ export function runProgram(prepared: Promise<Place>, program: Program, observer:
       if (state.killedFor !== undefined) return undefined;
       observer.stepStarted?.(state.step);
       const isLast = state.step === program.steps.length - 1;
-      const stdin = isLast ? program.stdin : undefined;
+      const stdin = state.step === (program.stdinStep ?? program.steps.length - 1) ? program.stdin : undefined;
       const answer = await container.ask(orderOf(program, state.step, container, stdin), stdin);
       if (answer?.answer === 'failed') throw new Error(answer.reason);
       if (answer?.answer !== 'ended') return undefined;
