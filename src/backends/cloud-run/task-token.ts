@@ -6,6 +6,7 @@ import { keys } from '../../contracts/keys.ts';
 import { isInsecure, patiently } from '../../lib/google.ts';
 import { commonTrouble, withoutAnswer } from '../../lib/google-trouble.ts';
 import { once } from '../../lib/once.ts';
+import { refuseWrongClock } from './clock.ts';
 
 /** Tokens with which a runner reads one task and nothing else: the server's own, downscoped by an access boundary. */
 export interface TaskTokens {
@@ -101,17 +102,4 @@ function mintFailure(error: unknown, task: TaskId, { project }: CloudPlace): Run
   };
   const cause = error instanceof ExchangeRefused ? error : withoutAnswer(error);
   return new RunyardError('backend_error', trouble.message, { ...trouble, cause });
-}
-
-const clockOffMaxMs = 5 * 60_000;
-
-/** Ages of tasks and claims are told by several clocks, and Google takes no token of a clock that is far off. */
-function refuseWrongClock(date: string | null): void {
-  const offMs = date === null ? 0 : Date.now() - Date.parse(date);
-  if (!(Math.abs(offMs) > clockOffMaxMs)) return;
-  const off = `${Math.round(Math.abs(offMs) / 60_000)} minutes ${offMs > 0 ? 'ahead of' : 'behind'}`;
-  throw new RunyardError('backend_error', `The clock of this machine is ${off} Google's.`, {
-    hint: 'Set it (timedatectl set-ntp true), then call again.',
-    retryable: false,
-  });
 }

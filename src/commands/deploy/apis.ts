@@ -26,18 +26,22 @@ const states = z.object({
 
 const enableWithinMs = 10 * 60_000;
 
-export function apisStep({ place: { project } }: Installation, rest: GoogleRest): Step {
-  const disabled = async () => {
-    const names = services.map((service) => `projects/${project}/services/${service}`);
-    const found = await rest.send(
-      { api: 'serviceUsage', path: `/v1/projects/${project}/services:batchGet`, query: { names } },
-      states,
-    );
-    const enabled = new Set(
-      found.services.filter(({ state }) => state === 'ENABLED').map(({ name }) => name.split('/').at(-1)),
-    );
-    return services.filter((service) => !enabled.has(service));
-  };
+/** Those that must be enabled and are not. */
+export async function disabledApis({ place: { project } }: Installation, rest: GoogleRest): Promise<string[]> {
+  const names = services.map((service) => `projects/${project}/services/${service}`);
+  const found = await rest.send(
+    { api: 'serviceUsage', path: `/v1/projects/${project}/services:batchGet`, query: { names } },
+    states,
+  );
+  const enabled = new Set(
+    found.services.filter(({ state }) => state === 'ENABLED').map(({ name }) => name.split('/').at(-1)),
+  );
+  return services.filter((service) => !enabled.has(service));
+}
+
+export function apisStep(installation: Installation, rest: GoogleRest): Step {
+  const { project } = installation.place;
+  const disabled = () => disabledApis(installation, rest);
   return {
     title: 'Google APIs',
     makes: Object.entries(needed).map(([service, why]) => `${service}: ${why}`),
