@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { sourceFiles } from './source-files.ts';
 
-/** The threats that hold on one machine, by the numbers they have in the threat table of the design. */
+/** The threats that hold on one machine and on Cloud Run, by the numbers they have in the threat table of the design. */
 const rows = [
   'W1',
   'W2',
@@ -12,6 +12,7 @@ const rows = [
   'W7',
   'W8',
   'W9',
+  'W10',
   'D1',
   'D2',
   'D3',
@@ -22,12 +23,18 @@ const rows = [
   'T4',
   'T5',
   'T6',
+  'C1',
+  'C2',
+  'C3',
+  'C4',
 ];
 
 const tests = sourceFiles('test').filter(({ path }) => path.endsWith('.test.ts') && !path.includes('architecture'));
 
 /** Titles of tests and of groups, and the rows of tables that become titles. */
-const titles = tests.flatMap(({ source }) => source.match(/(?:test|describe)[\w.]*\(.*|^\s*\[?['"`][WDT]\d.*/gm) ?? []);
+const titles = tests.flatMap(
+  ({ source }) => source.match(/(?:test|describe)[\w.]*\(.*|^\s*\[?['"`][WDTC]\d.*/gm) ?? [],
+);
 
 test.each(rows)('%s has a test that carries its number', (row) => {
   expect(titles.filter((title) => new RegExp(`\\b${row}\\b`).test(title))).not.toEqual([]);
