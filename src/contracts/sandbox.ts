@@ -43,8 +43,10 @@ export interface PlacedFile {
 export interface Program {
   readonly steps: readonly Step[];
   readonly env: Readonly<Record<string, string>>;
-  /** What the last step reads from its stdin; the earlier ones read an empty one. */
+  /** What one step reads from its stdin; the others read an empty one. */
   readonly stdin: Uint8Array;
+  /** Which one that is; the last where not given. */
+  readonly stdinStep?: number;
   readonly limits: WallLimits;
 }
 

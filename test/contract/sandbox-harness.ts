@@ -29,6 +29,7 @@ export interface Trial {
   readonly files?: readonly PlacedFile[];
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string | Uint8Array;
+  readonly stdinStep?: number;
   readonly limits?: Partial<WallLimits>;
   readonly observer?: Partial<Observer>;
   readonly door?: boolean;
@@ -57,6 +58,7 @@ export async function runIn(sandbox: Sandbox, trial: Trial): Promise<Outcome> {
         steps: trial.steps ?? [{ name: 'program', argv: commandOf(trial) }],
         env: trial.env ?? {},
         stdin: Buffer.from(trial.stdin ?? ''),
+        ...(trial.stdinStep === undefined ? {} : { stdinStep: trial.stdinStep }),
         limits: { ...testLimits, ...trial.limits },
       },
       {

@@ -189,6 +189,15 @@ export function sandboxContract(name: string, sandbox: () => Sandbox, traits: Su
         expect([of(1), of(2)]).toEqual(['b\n', '1\n2\nfor the last']);
       });
 
+      test('any one of them may be the one that reads', async () => {
+        const { stdout } = await runIn(sandbox(), {
+          stdin: 'for the second',
+          stdinStep: 1,
+          steps: [sh('one', 'cat; echo 1'), sh('two', 'cat; echo " 2"'), sh('three', 'cat; echo 3')],
+        });
+        expect(stdout).toBe('1\nfor the second 2\n3\n');
+      });
+
       test('end with the first that fails', async () => {
         const { end, stdout } = await runIn(sandbox(), {
           steps: [sh('one', 'echo 1'), sh('two', 'exit 3'), sh('three', 'echo 3')],

@@ -13,7 +13,7 @@ export interface ProcessLimits {
   readonly processes?: number;
 }
 
-export interface ScriptedProgram extends Pick<Program, 'env'> {
+export interface ScriptedProgram extends Pick<Program, 'env' | 'stdinStep'> {
   /** `mayFail`: the next step begins whatever this one exits with. */
   readonly steps: readonly (Step & { readonly mayFail?: true })[];
 }
@@ -30,9 +30,10 @@ export function programScript(program: ScriptedProgram, limits: ProcessLimits): 
   const steps = program.steps.map((step, index) => {
     const quoted = [...odd, ...commandOf(step)].map(quote).join(' ');
     // Redirected in the subshell alone: what init itself says of a killed program stays out of the program's output.
-    const command = (stdin: string) => `(exec ${quoted} <${stdin} 2>&${stderr} ${handshake}>&- ${stderr}>&-)`;
-    if (index === last) return `${command(stdinPath)}\nexit $?`;
-    return `${command('/dev/null')} || ${step.mayFail ? ':' : 'exit $?'}\necho ${words.stepEnded} >&${handshake}\nread -r next <&${handshake} || exit 125`;
+    const stdin = index === (program.stdinStep ?? last) ? stdinPath : '/dev/null';
+    const command = `(exec ${quoted} <${stdin} 2>&${stderr} ${handshake}>&- ${stderr}>&-)`;
+    if (index === last) return `${command}\nexit $?`;
+    return `${command} || ${step.mayFail ? ':' : 'exit $?'}\necho ${words.stepEnded} >&${handshake}\nread -r next <&${handshake} || exit 125`;
   });
   return ['{', ...limitLines(limits), `echo ${words.started} >&${handshake}`, ...plain, ...steps, '}', ''].join('\n');
 }

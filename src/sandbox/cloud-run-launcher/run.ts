@@ -107,7 +107,10 @@ async function giveStdin(raised: Raised, stdin: Uint8Array): Promise<void> {
   }
 }
 
-function orderOf({ steps, env, limits }: Program, step: number): Extract<Order, { order: 'run' }> {
+function orderOf(
+  { steps, env, limits, stdinStep = steps.length - 1 }: Program,
+  step: number,
+): Extract<Order, { order: 'run' }> {
   const { memoryBytes, processes, workspaceBytes } = limits;
   const kept: ProcessLimits = {
     openFiles,
@@ -116,5 +119,5 @@ function orderOf({ steps, env, limits }: Program, step: number): Extract<Order, 
     dataBytes: memoryBytes + reservedBytes,
   };
   const { argv } = steps[step]!;
-  return { order: 'run', argv, env: stepEnvironment(env), limits: kept, stdin: step === steps.length - 1 };
+  return { order: 'run', argv, env: stepEnvironment(env), limits: kept, stdin: step === stdinStep };
 }
