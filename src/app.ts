@@ -11,10 +11,13 @@ import type { Backend } from './contracts/backend.ts';
 import type { CloudPlace } from './contracts/cloud.ts';
 import type { IssueTracker } from './contracts/github.ts';
 import { keys } from './contracts/keys.ts';
+import type { RunnerHint } from './contracts/runner-channel.ts';
 import type { Seal } from './contracts/seal.ts';
 import type { Secrets } from './contracts/secrets.ts';
 import type { Store } from './contracts/store.ts';
 import type { Noticing } from './contracts/task-service.ts';
+import type { WebhookSender } from './contracts/webhook.ts';
+import { createEgress } from './gateway/egress.ts';
 import { executable, findProgram } from './lib/find-program.ts';
 import type { Logger } from './lib/logger.ts';
 import { makeFolder } from './lib/make-folder.ts';
@@ -30,7 +33,8 @@ import { createHints } from './tasks/hints.ts';
 import { startKeeper } from './tasks/keeper.ts';
 import { noticingByLooks, noticingByNews } from './tasks/noticing.ts';
 import { createTaskService } from './tasks/task-service.ts';
-import { tools } from './tools/index.ts';
+import { startTeller } from './tasks/teller.ts';
+import { type CallerPolicy, tools } from './tools/index.ts';
 
 /** The server's composition root: Config -> store, seal, backend, tasks, tools. Closed in reverse. */
 export interface App {
@@ -54,10 +58,14 @@ const dayMs = 24 * 3_600_000;
 export async function createApp(config: Config, log: Logger): Promise<App> {
   makeHome(config.home);
   const hints = createHints();
+  const hear = (hint: RunnerHint) => {
+    hints.publish(hint);
+    if (hint.news === 'ended') teller.heard(hint.task);
+  };
   const engine =
     config.backend === 'cloud-run'
       ? await openCloud(config.cloud, log)
-      : openLocal(config, log, { onHint: hints.publish, onGone: () => keeper.sweepSoon() });
+      : openLocal(config, log, { onHint: hear, onGone: () => keeper.sweepSoon() });
   const { store, backend } = engine;
   const context = {
     ...engine,
@@ -68,9 +76,10 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     writer: `${hostname()}:${process.pid}`,
     retentionMs: config.retentionDays * dayMs,
   };
-  const tasks = createTaskService(context);
+  const teller = startTeller({ ...context, ...callbacksOf(config) });
+  const tasks = createTaskService({ ...context, teller });
   const keeper = startKeeper(context);
-  const services = { tasks, issues: issueTracker(config, log), modelEndpoint: config.model };
+  const services = { tasks, issues: issueTracker(config, log), modelEndpoint: config.model, policy: policyOf(config) };
   return {
     face: { tools, services, version: packageVersion(), log, calls: createCalls() },
     // What fails here fails again, and is told, at the first task.
@@ -80,6 +89,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
         .catch((error: unknown) => log.warn({ error }, 'Not everything could be made ready ahead of need')),
     async close() {
       await keeper.close();
+      await teller.close();
       await backend.close();
       await store.close();
     },
@@ -125,6 +135,24 @@ async function openCloud(place: CloudPlace | undefined, log: Logger): Promise<En
     warm: () =>
       Promise.all([backend.warm(), tokens.warm(), store.read(keys.macKey), seal.seal(new Uint8Array(), keys.macKey)]),
   };
+}
+
+/** Prices are loaded by the first call that has a budget. */
+function policyOf({ allowedDomains, maxBudgetUsd, pricesFile }: Config): CallerPolicy {
+  const load = once(async () => {
+    const { knowsPrice, readPrices } = await import('./gateway/prices.ts');
+    const prices = await readPrices(pricesFile);
+    return (model: string) => knowsPrice(prices, model);
+  });
+  return { allowedDomains, maxBudgetUsd, hasPrice: async (model) => (await load())(model) };
+}
+
+/** How the ends of tasks are told; what sends is loaded by the first one. */
+function callbacksOf({ callbackAllow }: Config) {
+  const egress = createEgress({ privateTargets: callbackAllow });
+  const load = once(async () => (await import('./webhook/standard-webhooks.ts')).createWebhookSender({ egress }));
+  const webhooks: WebhookSender = { send: async (message, signal) => (await load()).send(message, signal) };
+  return { egress, webhooks, plainCallbacks: callbackAllow };
 }
 
 /** Values stay where they are until a task needs one. */

@@ -2,14 +2,17 @@ import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { type ApiKey, readApiKeys } from './config/api-keys.ts';
 import { cloudPlace, cloudSettings, requireCloudPlace } from './config/cloud.ts';
+import { type HostPort, hostPortOf, hostPorts, hostRules } from './config/places.ts';
 import { readSecretDeclarations } from './config/secrets.ts';
 import type { ConfigSources } from './config/sources.ts';
 import type { CloudPlace } from './contracts/cloud.ts';
+import type { HostRule } from './contracts/hosts.ts';
 import type { SecretDeclaration } from './contracts/secrets.ts';
 import type { ModelEndpoint } from './contracts/task.ts';
 import { defineSettings, SettingsError } from './lib/settings.ts';
 
 export type { ApiKey } from './config/api-keys.ts';
+export type { HostPort } from './config/places.ts';
 export type { ConfigSources } from './config/sources.ts';
 
 /** Everything an operator can say, checked and complete. */
@@ -34,14 +37,15 @@ export interface Config {
   readonly retentionDays: number;
   /** A file of model prices in place of the package's. */
   readonly pricesFile: string | undefined;
+  /** What callers may let their programs reach. */
+  readonly allowedDomains: readonly HostRule[];
+  /** Where webhooks may go though it is private or plain http. */
+  readonly callbackAllow: readonly HostPort[];
+  /** The most that one run may spend on models. */
+  readonly maxBudgetUsd: number | undefined;
   /** The server's own way to a model; undefined where no credential is there. */
   readonly model: ModelEndpoint | undefined;
   readonly github: { readonly apiUrl: string; readonly token: string | undefined };
-}
-
-export interface HostPort {
-  readonly host: string;
-  readonly port: number;
 }
 
 const absolutePath = z.string().refine((path) => isAbsolute(path), 'must be an absolute path');
@@ -78,11 +82,18 @@ const schema = z
       .regex(/^[1-9]\d{0,3}$/, 'must be a number of days')
       .transform(Number),
     prices: absolutePath,
+    allowed_domains: hostRules,
+    callback_allow: hostPorts,
+    max_budget_usd: z
+      .string()
+      .regex(/^\d{1,6}(\.\d{1,6})?$/, 'must be an amount of dollars, such as 2.50')
+      .transform(Number)
+      .refine((usd) => usd > 0, 'must be more than 0'),
   })
   .partial();
 
 /** Promised by the documentation, not there yet: said plainly, never ignored. */
-const later = new Set([...['allowed_domains', 'input_roots', 'callback_allow', 'git_allow', 'max_budget_usd']]);
+const later = new Set(['input_roots', 'git_allow']);
 
 const settings = defineSettings({ prefix: 'RUNYARD', schema, later });
 
@@ -106,6 +117,9 @@ export function readConfig(sources: ConfigSources): Config {
     githubRepos: values.github_repos,
     retentionDays: values.retention_days ?? 30,
     pricesFile: values.prices,
+    allowedDomains: values.allowed_domains ?? [],
+    callbackAllow: values.callback_allow ?? [],
+    maxBudgetUsd: values.max_budget_usd,
     ...readForeign(sources.env),
   };
 }
@@ -127,10 +141,8 @@ function readText(path: string, readFile: ConfigSources['readFile']): string | u
 }
 
 function parseHostPort(text: string, context: z.core.$RefinementCtx): HostPort {
-  const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  const port = Number(digits);
-  if (host !== undefined && port <= 65_535) return { host, port };
+  const place = hostPortOf(text);
+  if (place !== undefined) return place;
   context.issues.push({ code: 'custom', message: 'must be host:port, such as 127.0.0.1:8080', input: text });
   return z.NEVER;
 }

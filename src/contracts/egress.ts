@@ -6,6 +6,8 @@ import type { Socket } from 'node:net';
  * addresses it checked.
  */
 export interface Egress {
+  /** Throws `egress_denied` where `dial` would refuse the target now, without dialing it. */
+  check(target: DialTarget, signal: AbortSignal): Promise<void>;
   /** Throws `egress_denied` with the host and the reason, or what the connection threw. */
   dial(target: DialTarget, signal: AbortSignal): Promise<Socket>;
 }

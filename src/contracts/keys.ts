@@ -20,6 +20,8 @@ export const keys = {
   allPending: 'pending/',
   pendingOf: (owner: string) => `pending/${ownerHash(owner)}/`,
   pending: (owner: string, id: TaskId) => `pending/${ownerHash(owner)}/${id}`,
+  allTelling: 'telling/',
+  telling: (owner: string, id: TaskId) => `telling/${ownerHash(owner)}/${id}`,
   owners: 'owners/',
   tasksOf: (owner: string) => `owners/${ownerHash(owner)}/`,
   taskOf: (owner: string, id: TaskId) => `owners/${ownerHash(owner)}/${newestFirst(taskCreatedAtMs(id))}-${id}`,
@@ -36,6 +38,7 @@ export const keys = {
   result: (id: TaskId, run: number) => `tasks/${id}/results/${run}.json`,
   outcome: (id: TaskId) => `tasks/${id}/outcome`,
   end: (id: TaskId) => `tasks/${id}/end`,
+  webhook: (id: TaskId) => `tasks/${id}/webhook`,
   events: (id: TaskId, run: number) => `tasks/${id}/runs/${run}/events/`,
   /** A chunk of events is named after the seq of its first line, so that a reader finds a line by listing names. */
   eventChunk: (id: TaskId, run: number, firstSeq: number) =>
@@ -44,7 +47,7 @@ export const keys = {
   artifact: (id: TaskId, run: number, path: string) => `tasks/${id}/runs/${run}/artifacts/${path}`,
 } as const;
 
-/** The task id at the end of a `pending/` or `owners/` key. */
+/** The task id at the end of a `pending/`, `telling/` or `owners/` key. */
 export function taskIdOfKey(key: string): TaskId {
   return key.slice(key.lastIndexOf('task_'));
 }

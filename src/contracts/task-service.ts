@@ -35,6 +35,8 @@ export interface NewTask {
   readonly size: Size;
   readonly timeoutSeconds: number;
   readonly metadata?: TaskRecord['metadata'];
+  /** Where its end is told; checked at submit. */
+  readonly callbackUrl?: string;
   readonly idempotencyKey?: string;
 }
 

@@ -41,6 +41,9 @@ export type InlineFile = z.infer<typeof inlineFile>;
 export const language = z.enum(['python', 'javascript', 'typescript', 'bash']);
 export type Language = z.infer<typeof language>;
 
+/** Hosts that the program may reach, as `contracts/hosts.ts` reads them; none where not given. */
+const allowedDomains = z.array(z.string()).optional();
+
 export const codeSpec = z.strictObject({
   kind: z.literal('code'),
   language,
@@ -49,6 +52,7 @@ export const codeSpec = z.strictObject({
   stdin: z.string(),
   args: z.array(z.string()),
   env: z.record(z.string(), z.string()),
+  allowedDomains,
 });
 export type CodeSpec = z.infer<typeof codeSpec>;
 
@@ -80,6 +84,7 @@ export const claudeSpec = z.strictObject({
   env: z.record(z.string(), z.string()),
   /** Variables as `env`: references of secrets where a task is submitted, their values where it is sealed. */
   secrets: z.record(z.string(), z.string()).optional(),
+  allowedDomains,
   setupCommands: z.array(z.string()),
   /** Globs of artifacts besides everything below `output/`. */
   artifacts: z.array(z.string()),

@@ -34,11 +34,19 @@ export function createEgress({ privateTargets, resolve = resolveBySystem }: Egre
     return addresses;
   };
 
+  const checked = async ({ host, port }: DialTarget, signal: AbortSignal) => {
+    signal.throwIfAborted();
+    const target = { host: host.toLowerCase().replace(/^\[|\]$/g, ''), port };
+    return { target, addresses: await unlessAborted(addressesOf(target), signal) };
+  };
+
   return {
-    async dial({ host, port }, signal) {
-      signal.throwIfAborted();
-      const target = { host: host.toLowerCase().replace(/^\[|\]$/g, ''), port };
-      return dialChecked(target, await unlessAborted(addressesOf(target), signal), signal);
+    async check(target, signal) {
+      await checked(target, signal);
+    },
+    async dial(asked, signal) {
+      const { target, addresses } = await checked(asked, signal);
+      return dialChecked(target, addresses, signal);
     },
   };
 }

@@ -47,6 +47,14 @@ export async function readPrices(file?: string): Promise<Prices> {
   }
 }
 
+/** Whether a request for this model can be priced. The short names of the `claude` program are models of today. */
+export function knowsPrice({ models }: Prices, model: string): boolean {
+  return Object.hasOwn(models, plainName(model)) || shortNames.test(model);
+}
+
+/** The program itself makes full names of them; the gateway judges those. */
+const shortNames = /^(default|best|opus|sonnet|haiku|opusplan|fable|mythos)(\[1m\])?$/;
+
 /** USD; null where the model has no known price. */
 export function costUsd({ models }: Prices, model: string, tokens: CallTokens): number | null {
   const name = plainName(model);

@@ -65,6 +65,7 @@ async function recoverKey(context: Recovering, key: string, id: TaskId): Promise
 export async function removeTask({ store }: Launching, record: TaskRecord): Promise<void> {
   await store.remove(keys.sealed(record.id));
   await store.remove(keys.pending(record.owner, record.id));
+  await store.remove(keys.telling(record.owner, record.id));
   await store.remove(keys.taskOf(record.owner, record.id));
   await store.removeAll(keys.task(record.id));
 }

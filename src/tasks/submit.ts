@@ -14,6 +14,7 @@ import { giveUpLaunching, type Launching, launchTask } from './launch.ts';
 import { readKeyRecord, readRecord, runsOf } from './objects.ts';
 import { allEnded, lookAt } from './progress.ts';
 import { refuseSecrets, type SecretSource, withSecrets } from './task-secrets.ts';
+import type { Teller } from './teller.ts';
 
 /**
  * key -> sealed -> pending -> owners -> `task.json` (the acknowledgement) -> launch. Each step can be the last one that
@@ -22,6 +23,7 @@ import { refuseSecrets, type SecretSource, withSecrets } from './task-secrets.ts
 
 export interface Submitting extends Launching, SecretSource {
   readonly seal: Seal;
+  readonly teller: Pick<Teller, 'check' | 'expect'>;
   readonly retentionMs: number;
 }
 
@@ -33,6 +35,7 @@ const adoptableMs = 3_600_000;
 
 export async function submitTask(context: Submitting, task: NewTask, caller: Caller): Promise<TaskId> {
   refuseSecrets(context, task.spec, caller);
+  if (task.callbackUrl !== undefined) await context.teller.check(task.callbackUrl, caller.owner);
   const { id, exists } = await identify(context, task, caller);
   if (exists) return id;
   const spec = await withSecrets(context, task.spec);
@@ -74,8 +77,8 @@ function sameMac(known: string, mac: Buffer): boolean {
 function requestText(task: NewTask): string {
   const { endpoint: _resolved, ...spec } =
     task.spec.kind === 'claude' ? task.spec : { ...task.spec, endpoint: undefined };
-  const { runs, size, timeoutSeconds, metadata } = task;
-  return canonicalJson({ spec, runs, size, timeoutSeconds, metadata });
+  const { runs, size, timeoutSeconds, metadata, callbackUrl } = task;
+  return canonicalJson({ spec, runs, size, timeoutSeconds, metadata, callbackUrl });
 }
 
 async function macKey({ store, seal }: Submitting): Promise<Buffer> {
@@ -128,6 +131,7 @@ async function writeObjects(context: Submitting, id: TaskId, task: NewTask, call
   await store.create(keys.sealed(id), await seal.seal(Buffer.from(JSON.stringify(task.spec)), id));
   await store.create(keys.pending(caller.owner, id), '');
   await refuseAboveCap(context, id, caller);
+  if (task.callbackUrl !== undefined) await context.teller.expect(record, task.callbackUrl);
   await store.create(keys.taskOf(caller.owner, id), '');
   await store.create(keys.record(id), JSON.stringify(record));
   return record;

@@ -21,6 +21,7 @@ import { allEnded, lookAt, type Progress, viewOf } from './progress.ts';
 import { settleRuns } from './recover.ts';
 import { type Submitting, submitTask } from './submit.ts';
 import type { SecretSource } from './task-secrets.ts';
+import type { Teller } from './teller.ts';
 import { createInspections, type Waiting, waitFor } from './wait.ts';
 
 export interface TaskServiceOptions extends SecretSource {
@@ -30,6 +31,7 @@ export interface TaskServiceOptions extends SecretSource {
   readonly hints: Hints;
   readonly noticing: Noticing;
   readonly log: Logger;
+  readonly teller: Pick<Teller, 'check' | 'expect'>;
   /** Names this server in the store, for people who read it. */
   readonly writer: string;
   readonly retentionMs: number;

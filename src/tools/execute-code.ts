@@ -5,6 +5,7 @@ import { language } from '../contracts/task.ts';
 import { codeOutput } from '../contracts/task-output.ts';
 import { type Call, defineTool } from './define-tool.ts';
 import { files } from './params/files.ts';
+import { allowedDomainsField, refuseDomains } from './params/outside.ts';
 import {
   envField,
   idempotencyKeyField,
@@ -15,7 +16,7 @@ import {
 } from './params/task.ts';
 import { boundedText, notEmpty, totalBytes, word } from './params/text.ts';
 import { picturesOfTask } from './pictures-of-task.ts';
-import type { Tasks } from './services.ts';
+import type { Tasks, ToolServices } from './services.ts';
 import { startTask } from './start-task.ts';
 import { tellCode } from './tell-task.ts';
 
@@ -30,6 +31,7 @@ const input = z
       .refine((words) => totalBytes(words) <= limits.wordsBytesMax, 'are larger than 1 MiB in all')
       .default([]),
     env: envField,
+    allowed_domains: allowedDomainsField,
     runs: runsField,
     size: sizeField,
     timeout_seconds: timeoutSecondsField(limits.codeTimeoutSecondsDefault),
@@ -59,7 +61,8 @@ export const executeCode = defineTool({
   hints: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   input,
   output: codeOutput,
-  async handle(fields, call: Call, services: Tasks<'submit' | 'wait' | 'artifact'>) {
+  async handle(fields, call: Call, services: Tasks<'submit' | 'wait' | 'artifact'> & Pick<ToolServices, 'policy'>) {
+    refuseDomains(fields.allowed_domains, services.policy);
     return codeOutput.parse(await startTask(taskOf(fields), fields.wait_seconds, call, services));
   },
   tell: tellCode,
@@ -67,9 +70,9 @@ export const executeCode = defineTool({
 });
 
 function taskOf(fields: z.output<typeof input>) {
-  const { language, code, files, stdin, args, env } = fields;
+  const { language, code, files, stdin, args, env, allowed_domains: allowedDomains } = fields;
   return {
-    spec: { kind: 'code' as const, language, code, files, stdin, args, env },
+    spec: { kind: 'code' as const, language, code, files, stdin, args, env, allowedDomains },
     runs: fields.runs,
     size: fields.size,
     timeoutSeconds: fields.timeout_seconds,

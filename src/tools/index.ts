@@ -9,7 +9,7 @@ import { runClaudeTask } from './run-claude-task.ts';
 import type { ToolServices } from './services.ts';
 
 export type { Call, Tool, ToolAnswer } from './define-tool.ts';
-export type { ToolServices } from './services.ts';
+export type { CallerPolicy, ToolServices } from './services.ts';
 
 /** Every tool, in the order in which clients see them. */
 export const tools: readonly Tool<ToolServices>[] = [

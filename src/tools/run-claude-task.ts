@@ -8,6 +8,14 @@ import { checkOutputSchema } from './output-schema.ts';
 import { globs, modelName, shellCommands, toolNames } from './params/claude.ts';
 import { files } from './params/files.ts';
 import {
+  allowedDomainsField,
+  budgetOf,
+  callbackField,
+  maxBudgetField,
+  metadataField,
+  refuseDomains,
+} from './params/outside.ts';
+import {
   envField,
   idempotencyKeyField,
   runsField,
@@ -35,14 +43,18 @@ const input = z
     disallowed_tools: toolNames.optional().describe('Such as "Bash" or "Bash(rm *)"'),
     permission_mode: permissionMode.default('bypassPermissions'),
     max_turns: z.int().min(1).max(10_000).optional(),
+    max_budget_usd: maxBudgetField,
     output_schema: z.record(z.string(), z.unknown()).optional().describe('JSON Schema of structured_output'),
     files,
     env: envField,
     secrets: secretsField,
+    allowed_domains: allowedDomainsField,
     setup_commands: shellCommands.default([]).describe('Bash lines, run before Claude'),
     artifacts: globs.default([]).describe('Globs of files to bring back besides output/**'),
     runs: runsField,
     size: sizeField,
+    callback_url: callbackField,
+    metadata: metadataField,
     timeout_seconds: timeoutSecondsField(limits.claudeTimeoutSecondsDefault),
     wait_seconds: startWaitSecondsField,
     idempotency_key: idempotencyKeyField,
@@ -54,7 +66,7 @@ const input = z
   });
 type Fields = z.output<typeof input>;
 
-type Services = Tasks<'submit' | 'wait' | 'artifact'> & Pick<ToolServices, 'modelEndpoint'>;
+type Services = Tasks<'submit' | 'wait' | 'artifact'> & Pick<ToolServices, 'modelEndpoint' | 'policy'>;
 
 export const runClaudeTask = defineTool({
   name: 'run_claude_task',
@@ -68,7 +80,9 @@ export const runClaudeTask = defineTool({
   output: claudeOutput,
   async handle(fields, call: Call, services: Services) {
     if (fields.output_schema !== undefined) await checkOutputSchema(fields.output_schema);
-    const task = taskOf(fields, usable(services.modelEndpoint));
+    refuseDomains(fields.allowed_domains, services.policy);
+    const budget = await budgetOf(fields.max_budget_usd, [fields.model, fields.fallback_model], services.policy);
+    const task = taskOf(fields, usable(services.modelEndpoint), budget);
     return claudeOutput.parse(await startTask(task, fields.wait_seconds, call, services));
   },
   tell: tellClaude,
@@ -88,7 +102,7 @@ function usable(endpoint: ModelEndpoint | undefined): ModelEndpoint {
 
 const jsonObject = z.record(z.string(), z.json());
 
-function taskOf(fields: Fields, endpoint: ModelEndpoint) {
+function taskOf(fields: Fields, endpoint: ModelEndpoint, maxBudgetUsd: number | undefined) {
   return {
     spec: {
       kind: 'claude' as const,
@@ -101,10 +115,12 @@ function taskOf(fields: Fields, endpoint: ModelEndpoint) {
       disallowedTools: fields.disallowed_tools,
       permissionMode: fields.permission_mode,
       maxTurns: fields.max_turns,
+      maxBudgetUsd,
       outputSchema: jsonObject.optional().parse(fields.output_schema),
       files: fields.files,
       env: fields.env,
       secrets: fields.secrets,
+      allowedDomains: fields.allowed_domains,
       setupCommands: fields.setup_commands,
       artifacts: fields.artifacts,
       endpoint,
@@ -112,6 +128,8 @@ function taskOf(fields: Fields, endpoint: ModelEndpoint) {
     runs: fields.runs,
     size: fields.size,
     timeoutSeconds: fields.timeout_seconds,
+    ...(fields.metadata === undefined ? {} : { metadata: jsonObject.parse(fields.metadata) }),
+    ...(fields.callback_url === undefined ? {} : { callbackUrl: fields.callback_url }),
     ...(fields.idempotency_key === undefined ? {} : { idempotencyKey: fields.idempotency_key }),
   };
 }

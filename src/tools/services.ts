@@ -1,4 +1,5 @@
 import type { IssueTracker } from '../contracts/github.ts';
+import type { HostRule } from '../contracts/hosts.ts';
 import type { ModelEndpoint } from '../contracts/task.ts';
 import type { TaskService } from '../contracts/task-service.ts';
 
@@ -8,6 +9,16 @@ export interface ToolServices {
   readonly issues: IssueTracker;
   /** The server's own way to a model; undefined where no credential is configured. */
   readonly modelEndpoint: ModelEndpoint | undefined;
+  readonly policy: CallerPolicy;
+}
+
+/** What the operator lets callers ask for. */
+export interface CallerPolicy {
+  readonly allowedDomains: readonly HostRule[];
+  /** Of one run; no limit where undefined. */
+  readonly maxBudgetUsd: number | undefined;
+  /** Whether it is known what the model costs. The names that `claude` understands beside are not known here. */
+  readonly hasPrice: (model: string) => Promise<boolean>;
 }
 
 export type Tasks<Method extends keyof TaskService> = { readonly tasks: Pick<TaskService, Method> };

@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLocalBackend, type LocalBackend } from '../../src/backends/local/index.ts';
 import type { Caller } from '../../src/contracts/caller.ts';
+import type { DialTarget } from '../../src/contracts/egress.ts';
 import type { Store } from '../../src/contracts/store.ts';
 import type { CodeSpec } from '../../src/contracts/task.ts';
 import type { NewTask, TaskService, TaskView } from '../../src/contracts/task-service.ts';
+import { createEgress } from '../../src/gateway/egress.ts';
 import { createLogger } from '../../src/lib/logger.ts';
 import { createLocalSeal } from '../../src/seal/local.ts';
 import { createEnvironmentSecrets } from '../../src/secrets/environment.ts';
@@ -16,13 +18,15 @@ import { noticingByNews } from '../../src/tasks/noticing.ts';
 import { type Recovering, sweep } from '../../src/tasks/recover.ts';
 import type { SecretSource } from '../../src/tasks/task-secrets.ts';
 import { createTaskService } from '../../src/tasks/task-service.ts';
+import { startTeller } from '../../src/tasks/teller.ts';
+import { createWebhookSender } from '../../src/webhook/standard-webhooks.ts';
 
 /** A home of its own, on which servers can be started and let go, as if each were a process. */
 export interface Yard {
   readonly home: string;
   readonly store: Store;
   /** A server on this home. `through` stands between it and the store. */
-  server(through?: (store: Store) => Store, secrets?: SecretSource): YardServer;
+  server(through?: (store: Store) => Store, secrets?: SecretSource, receivers?: readonly DialTarget[]): YardServer;
   runnerLog(): string;
   remove(): Promise<void>;
 }
@@ -31,6 +35,8 @@ export interface YardServer {
   readonly tasks: TaskService;
   readonly backend: LocalBackend;
   sweep(): Promise<void>;
+  /** Tells of the ends that are to be told. */
+  tell(): void;
   /** Forgets what is past its retention. */
   purge(): Promise<void>;
   /** As after SIGKILL: the channel to its runner breaks. */
@@ -56,17 +62,20 @@ export function createYard(): Yard {
   return {
     home,
     store,
-    server(through = (each) => each, secrets = noSecrets) {
+    server(through = (each) => each, secrets = noSecrets, receivers = []) {
       const hints = createHints();
       const backend = createLocalBackend({
         program: new URL('../../src/runner/main.ts', import.meta.url).pathname,
         env: { PATH: process.env.PATH ?? '', RUNYARD_HOME: home, RUNYARD_WORK: join(home, 'work') },
         logFile,
-        onHint: hints.publish,
+        onHint(hint) {
+          hints.publish(hint);
+          if (hint.news === 'ended') teller.heard(hint.task);
+        },
         onGone: () => {},
         log,
       });
-      const context: Recovering & Parameters<typeof createTaskService>[0] = {
+      const parts = {
         ...secrets,
         store: through(store),
         seal: createLocalSeal({ keyFile: join(home, 'key') }),
@@ -77,12 +86,20 @@ export function createYard(): Yard {
         writer: `yard server ${servers.length}`,
         retentionMs: 30 * dayMs,
       };
+      const egress = createEgress({ privateTargets: receivers });
+      const webhooks = createWebhookSender({ egress });
+      const teller = startTeller({ ...parts, egress, webhooks, plainCallbacks: receivers });
+      const context: Recovering & Parameters<typeof createTaskService>[0] = { ...parts, teller };
       const server = {
         tasks: createTaskService(context),
         backend,
         sweep: () => sweep(context),
         purge: () => purge(context),
-        die: () => backend.close(),
+        tell: () => teller.tellSoon(),
+        async die() {
+          await teller.close();
+          await backend.close();
+        },
       };
       servers.push(server);
       return server;

@@ -25,6 +25,9 @@ test('nothing said is a local server on stdio', () => {
     githubRepos: undefined,
     retentionDays: 30,
     pricesFile: undefined,
+    allowedDomains: [],
+    callbackAllow: [],
+    maxBudgetUsd: undefined,
     model: undefined,
     github: { apiUrl: 'https://api.github.com', token: undefined },
   });
@@ -106,6 +109,17 @@ describe('what is wrong stops the start with one sentence that names it', () => 
     ['a port alone', { flags: ['--http', '8080'] }, /^--http \(RUNYARD_HTTP\) must be host:port/],
     ['a port beyond ports', { flags: ['--http', 'localhost:99999'] }, /^--http \(RUNYARD_HTTP\) must be host:port/],
     ['a relative home', { env: { RUNYARD_HOME: 'here' } }, /^--home \(RUNYARD_HOME\) must be an absolute path/],
+    [
+      'an address in place of a host',
+      { env: { RUNYARD_ALLOWED_DOMAINS: '10.0.0.1' } },
+      /^--allowed-domains .* must be hosts/,
+    ],
+    [
+      'a receiver without a port',
+      { env: { RUNYARD_CALLBACK_ALLOW: 'hooks' } },
+      /^--callback-allow .* must be host:port/,
+    ],
+    ['no budget', { env: { RUNYARD_MAX_BUDGET_USD: '0' } }, /^--max-budget-usd .* must be more than 0/],
     ['a wrong auth', { env: { RUNYARD_AUTH: 'maybe' } }, /^--auth \(RUNYARD_AUTH\) must be/],
     ['no days', { env: { RUNYARD_RETENTION_DAYS: '0' } }, /^--retention-days .* must be a number of days/],
     ['a wrong repository', { env: { RUNYARD_GITHUB_REPOS: 'a' } }, /^--github-repos .* must be "owner\/name"/],

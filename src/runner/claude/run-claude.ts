@@ -2,6 +2,7 @@ import type { Gateway } from '../../contracts/gateway.ts';
 import type { CollectOptions } from '../../contracts/sandbox.ts';
 import type { ClaudeResult, ClaudeSpec, RunError } from '../../contracts/task.ts';
 import { placed, runVariables } from '../code/run-code.ts';
+import { hostRules, proxyVariables } from '../outside.ts';
 import type { RunContext, RunOutcome } from '../run-context.ts';
 import { runInWall } from '../wall-job.ts';
 import { claudeProgram } from './command-line.ts';
@@ -13,6 +14,7 @@ import { type Verdict, verdictOn } from './verdict.ts';
 export async function runClaude(spec: ClaudeSpec, context: RunContext): Promise<RunOutcome> {
   const gateway = await context.openGateway({
     endpoint: spec.endpoint,
+    hosts: hostRules(spec.allowedDomains),
     ...(spec.maxBudgetUsd === undefined ? {} : { maxBudgetUsd: spec.maxBudgetUsd }),
     onDenied: (denial) => context.events.data('denied', denial),
   });
@@ -30,7 +32,10 @@ async function runBehind(gateway: Gateway, spec: ClaudeSpec, context: RunContext
   const job = await runInWall(
     {
       files: spec.files.map(placed),
-      program: claudeProgram(spec, gateway.placeholderKey, runVariables(context)),
+      program: claudeProgram(spec, gateway.placeholderKey, {
+        ...runVariables(context),
+        ...proxyVariables(hostRules(spec.allowedDomains), gateway.placeholderKey),
+      }),
       door: gateway.serve,
       takeStdout: { step: spec.setupCommands.length, take: stream.take },
       ...(spec.artifacts.length === 0 ? {} : { select: selectBy(spec.artifacts, context) }),

@@ -1,7 +1,9 @@
+import type { Gateway } from '../../contracts/gateway.ts';
 import { mainFiles } from '../../contracts/main-files.ts';
 import type { PlacedFile } from '../../contracts/sandbox.ts';
 import type { CodeSpec, InlineFile, RunError } from '../../contracts/task.ts';
 import { statusOfEnd } from '../limits.ts';
+import { hostRules, proxyVariables } from '../outside.ts';
 import type { RunContext, RunOutcome } from '../run-context.ts';
 import { runInWall } from '../wall-job.ts';
 import { errorOf } from './error-of.ts';
@@ -9,13 +11,29 @@ import { runtimeOf } from './languages.ts';
 
 /** Runs one program of one of our languages. Its working directory is the workspace, with the given files in it. */
 export async function runCode(spec: CodeSpec, context: RunContext): Promise<RunOutcome> {
+  const hosts = hostRules(spec.allowedDomains);
+  if (hosts.length === 0) return runBehind(undefined, spec, context);
+  const gateway = await context.openGateway({
+    hosts,
+    onDenied: (denial) => context.events.data('denied', denial),
+  });
+  try {
+    return await runBehind(gateway, spec, context);
+  } finally {
+    await gateway.close();
+  }
+}
+
+async function runBehind(gateway: Gateway | undefined, spec: CodeSpec, context: RunContext): Promise<RunOutcome> {
   const runtime = runtimeOf(spec.language);
+  const proxy = gateway === undefined ? {} : proxyVariables(hostRules(spec.allowedDomains), gateway.placeholderKey);
   const job = await runInWall(
     {
+      ...(gateway === undefined ? {} : { door: gateway.serve }),
       files: [{ path: mainFiles[spec.language], content: Buffer.from(spec.code) }, ...spec.files.map(placed)],
       program: {
         steps: [{ name: spec.language, argv: [...runtime.argv, ...spec.args] }],
-        env: { ...runtime.env, ...runVariables(context), ...spec.env },
+        env: { ...runtime.env, ...runVariables(context), ...spec.env, ...proxy },
         stdin: Buffer.from(spec.stdin),
       },
     },
@@ -34,7 +52,7 @@ export async function runCode(spec: CodeSpec, context: RunContext): Promise<RunO
     stderr: job.stderr,
     truncated: job.truncated,
     artifacts: [...job.artifacts],
-    sandbox: { technology: context.sandbox.technology, network: 'none' },
+    sandbox: { technology: context.sandbox.technology, network: gateway === undefined ? 'none' : 'gateway' },
   };
 }
 

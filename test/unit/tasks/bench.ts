@@ -7,6 +7,7 @@ import { keys } from '../../../src/contracts/keys.ts';
 import type { Store } from '../../../src/contracts/store.ts';
 import type { RunResult, TaskRecord } from '../../../src/contracts/task.ts';
 import type { Noticing, TaskService } from '../../../src/contracts/task-service.ts';
+import { createEgress } from '../../../src/gateway/egress.ts';
 import { silentLogger } from '../../../src/lib/logger.ts';
 import { createLocalSeal } from '../../../src/seal/local.ts';
 import { createEnvironmentSecrets } from '../../../src/secrets/environment.ts';
@@ -16,6 +17,8 @@ import { type Keeper, startKeeper } from '../../../src/tasks/keeper.ts';
 import { noticingByLooks } from '../../../src/tasks/noticing.ts';
 import { type Recovering, sweep } from '../../../src/tasks/recover.ts';
 import { createTaskService } from '../../../src/tasks/task-service.ts';
+import { startTeller } from '../../../src/tasks/teller.ts';
+import { createWebhookSender } from '../../../src/webhook/standard-webhooks.ts';
 
 /** A task service on a store that says what it was asked; the backend, which is the far side, says what a test has it say. */
 export interface Bench {
@@ -58,7 +61,7 @@ export function createBench({ noticing = noticingByLooks, answerMs = 0 }: BenchO
   const asked: Asked[] = [];
   const hints = createHints();
   const far = farBackend();
-  const context: Recovering & Parameters<typeof createTaskService>[0] = {
+  const parts = {
     secrets: createEnvironmentSecrets({}),
     secretDeclarations: [],
     store: askedStore(store, asked, answerMs),
@@ -70,6 +73,9 @@ export function createBench({ noticing = noticingByLooks, answerMs = 0 }: BenchO
     writer: 'the bench',
     retentionMs: 86_400_000,
   };
+  const egress = createEgress({ privateTargets: [] });
+  const teller = startTeller({ ...parts, egress, webhooks: createWebhookSender({ egress }), plainCallbacks: [] });
+  const context: Recovering & Parameters<typeof createTaskService>[0] = { ...parts, teller };
   return {
     store,
     tasks: createTaskService(context),

@@ -1,0 +1,205 @@
+import { z } from 'zod';
+import { type TaskId, taskCreatedAtMs } from '../contracts/ids.ts';
+import { keys, taskIdOfKey } from '../contracts/keys.ts';
+import type { Seal } from '../contracts/seal.ts';
+import type { Store } from '../contracts/store.ts';
+import type { TaskRecord } from '../contracts/task.ts';
+import { taskOutput } from '../contracts/task-output.ts';
+import type { TaskView } from '../contracts/task-service.ts';
+import type { WebhookAnswer, WebhookSender } from '../contracts/webhook.ts';
+import { concurrently } from '../lib/concurrently.ts';
+import type { Logger } from '../lib/logger.ts';
+import { type CallbackPolicy, refuseCallback, signingReference } from './callback.ts';
+import { readEnd } from './finish.ts';
+import { readRecord } from './objects.ts';
+import { allEnded, lookAt, viewOf } from './progress.ts';
+import type { SecretSource } from './task-secrets.ts';
+
+/** Tells receivers of the ends of tasks: the same bytes under the same id until one has taken them, for a day at most. */
+export interface Teller {
+  /** Throws `invalid_request`, `forbidden` or `egress_denied` where this owner may not have this address told. */
+  check(url: string, owner: string): Promise<void>;
+  /** Notes, before the task is acknowledged, that its end is to be told there. */
+  expect(record: TaskRecord, url: string): Promise<void>;
+  /** A run of this task has ended. */
+  heard(id: TaskId): void;
+  /** Looks at everything that is to be told. */
+  tellSoon(): void;
+  close(): Promise<void>;
+}
+
+export interface Telling extends CallbackPolicy, SecretSource {
+  readonly store: Store;
+  readonly seal: Seal;
+  readonly webhooks: WebhookSender;
+  readonly log: Logger;
+}
+
+/** What lies sealed under `telling/`. */
+const toTell = z.object({ url: z.string() });
+
+/** Tasks of other servers, and what a dead one left, are found this often. */
+const lookEveryMs = 30_000;
+/** The first client's first question comes before. */
+const firstLookAfterMs = 1000;
+const firstGapMs = 500;
+const longestGapMs = 15 * 60_000;
+const givenUpAfterMs = 24 * 3_600_000;
+const atOnce = 8;
+/** A submit that was never acknowledged has nothing to tell. */
+const leftoverMs = 24 * 3_600_000;
+
+export function startTeller(context: Telling): Teller {
+  const expected = new Set<TaskId>();
+  /** Of receivers that did not take it: how often they were asked, and when they are asked again. */
+  const patience = new Map<string, { attempts: number; nextAt: number }>();
+  const stop = new AbortController();
+  let working: Promise<void> | undefined;
+  let again = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  const pass = async () => {
+    const due = (await context.store.list(keys.allTelling)).filter(
+      (key) => (patience.get(key)?.nextAt ?? 0) <= Date.now(),
+    );
+    await concurrently(due, atOnce, async (key) => {
+      const done = await tell(key).catch((error: unknown) => {
+        if (!stop.signal.aborted)
+          context.log.warn({ task: taskIdOfKey(key), error }, 'a webhook could not be sent now');
+        return false;
+      });
+      if (done) forget(key);
+    });
+  };
+
+  /** Whether nothing is left to do for this one. */
+  const tell = async (key: string): Promise<boolean> => {
+    const answer = await tellOnce(context, key, stop.signal);
+    if (answer === 'nothing' || answer === 'not_ended') return answer === 'nothing';
+    if (answer.outcome !== 'try_again') return true;
+    const attempts = (patience.get(key)?.attempts ?? 0) + 1;
+    const gapMs = Math.min(firstGapMs * 2 ** (attempts - 1), longestGapMs) * (0.75 + Math.random() / 4);
+    patience.set(key, { attempts, nextAt: Date.now() + gapMs });
+    context.log.info(
+      { task: taskIdOfKey(key), attempts, reason: answer.reason },
+      'a webhook was not taken; it is tried again',
+    );
+    return false;
+  };
+
+  const forget = (key: string) => {
+    patience.delete(key);
+    expected.delete(taskIdOfKey(key));
+  };
+
+  const soon = () => {
+    if (stop.signal.aborted) return;
+    again = true;
+    working ??= workOff();
+  };
+
+  const workOff = async () => {
+    while (again && !stop.signal.aborted) {
+      again = false;
+      await pass().catch((error: unknown) =>
+        context.log.warn({ error }, 'webhooks could not be looked for; it is tried again'),
+      );
+    }
+    working = undefined;
+    schedule();
+  };
+
+  const schedule = () => {
+    clearTimeout(timer);
+    if (stop.signal.aborted) return;
+    const next = Math.min(...[...patience.values()].map(({ nextAt }) => nextAt - Date.now()), lookEveryMs);
+    timer = setTimeout(soon, Math.max(next, 0));
+    timer.unref();
+  };
+  timer = setTimeout(soon, firstLookAfterMs);
+  timer.unref();
+
+  return {
+    check: (url, owner) => refuseCallback(context, url, owner),
+    async expect({ id, owner }, url) {
+      const note = JSON.stringify({ url } satisfies z.infer<typeof toTell>);
+      await context.store.create(keys.telling(owner, id), await context.seal.seal(Buffer.from(note), id));
+      expected.add(id);
+    },
+    heard(id) {
+      if (expected.has(id)) soon();
+    },
+    tellSoon: soon,
+    async close() {
+      stop.abort();
+      clearTimeout(timer);
+      await working;
+    },
+  };
+}
+
+// --- Internal helpers ---
+
+async function tellOnce(
+  context: Telling,
+  key: string,
+  signal: AbortSignal,
+): Promise<WebhookAnswer | 'not_ended' | 'nothing'> {
+  const { store, seal } = context;
+  const id = taskIdOfKey(key);
+  const record = await readRecord(store, id);
+  if (record === undefined) return (await dropLeftover(store, key, id)) ? 'nothing' : 'not_ended';
+  const view = await endedView(store, record);
+  if (view === undefined) return 'not_ended';
+  const sealed = await store.read(key);
+  if (sealed === undefined || (await store.read(keys.webhook(id))) !== undefined) {
+    await store.remove(key);
+    return 'nothing';
+  }
+  const { url } = toTell.parse(JSON.parse((await seal.unseal(sealed, id)).toString('utf8')));
+  const at = (await readEnd(store, record))?.at ?? record.createdAt;
+  const late = Date.now() - Date.parse(at) > givenUpAfterMs;
+  const answer: WebhookAnswer = late
+    ? { outcome: 'given_up', reason: 'nobody took it for a day' }
+    : await attempt(context, { url, at, view }, signal);
+  if (answer.outcome !== 'try_again') {
+    await store.create(keys.webhook(id), JSON.stringify({ ...answer, at: new Date().toISOString() }));
+    await store.remove(key);
+  }
+  return answer;
+}
+
+async function dropLeftover(store: Store, key: string, id: TaskId): Promise<boolean> {
+  if (Date.now() - taskCreatedAtMs(id) < leftoverMs) return false;
+  await store.remove(key);
+  return true;
+}
+
+async function endedView(store: Store, record: TaskRecord): Promise<TaskView | undefined> {
+  const progress = await lookAt(store, record);
+  return allEnded(record, progress) ? viewOf(store, record, progress) : undefined;
+}
+
+async function attempt(
+  { secrets, secretDeclarations, webhooks }: Telling,
+  { url, at, view }: { readonly url: string; readonly at: string; readonly view: TaskView },
+  signal: AbortSignal,
+): Promise<WebhookAnswer> {
+  const { owner, id } = view.record;
+  let secret: string;
+  try {
+    // Read anew at each attempt: an operator may have mended it meanwhile.
+    secret = await secrets.read(signingReference(secretDeclarations, url, owner), signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    return { outcome: 'try_again', reason: error instanceof Error ? error.message : 'its secret cannot be read' };
+  }
+  return webhooks.send({ url, secret, id: `msg_${id}`, body: bodyOf(view, at) }, signal);
+}
+
+/** The same bytes whenever and by whomever they are made. The owner is signed in, so that no receiver mixes them up. */
+function bodyOf(view: TaskView, at: string): string {
+  const { owner, metadata } = view.record;
+  const told = { owner, ...(metadata === undefined ? {} : { metadata }), ...taskOutput(view) };
+  return JSON.stringify({ type: `task.${view.status}`, timestamp: at, data: told });
+}
