@@ -108,13 +108,16 @@ describe('what Cloud Run refuses', () => {
     expect(runs() - before).toBe(1);
   });
 
-  test('a job that is being changed at the moment is asked again soon', async () => {
-    next.push({ kind: 'fail', failure: new GoogleFailure('ABORTED', 'Conflict for resource.') });
-    const backend = bench.another({});
-    expect(await refused(refusalOf(() => backend.launch(bench.task([0]))))).toMatchObject({
+  test('a job that is being changed at the moment is asked again, and left for later where that does not end', async () => {
+    const conflict: Disturbance = { kind: 'fail', failure: new GoogleFailure('ABORTED', 'Conflict for resource.') };
+    next.push(conflict, conflict);
+    await bench.backend.launch(bench.task([0]));
+    next.push(...Array<Disturbance>(6).fill(conflict));
+    expect(await refused(refusalOf(() => bench.backend.launch(bench.task([0]))))).toMatchObject({
       code: 'rate_limited',
       message: expect.stringContaining('is changing projects/a-project/locations/europe-west1/jobs/runyard-small'),
     });
+    await bench.backend.launch(bench.task([0]));
   });
 
   test.each<[string, Disturbance]>([

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newTaskId } from '../../src/contracts/ids.ts';
 import { keys } from '../../src/contracts/keys.ts';
 import { createGcsStore } from '../../src/store/gcs/index.ts';
+import { startMetadataServer } from '../fakes/google/metadata.ts';
 import { type CloudYard, openCloudYard } from './cloud-yard.ts';
 
 /** What a runner may read, and what it does where it may not. */
@@ -56,6 +57,29 @@ describe('C1: tokens', () => {
     await yard.served.call('cancel_task', { task_id: task });
     expect(await yard.resultOf(task)).toMatchObject({ result: { status: 'cancelled', error: { code: 'cancelled' } } });
     expect(yard.google.run.logOf(yard.executionsOf(task)[0]!, 0)).toContain('a server settles the run');
+  });
+});
+
+describe('C2: the metadata server', () => {
+  test('does not exist inside the wall, and nothing inside tells of it or of the token', async () => {
+    const metadata = await startMetadataServer({
+      project: 'a-project',
+      email: 'runner@a-project.iam.gserviceaccount.com',
+    });
+    const code = [
+      'import os, urllib.request',
+      `for place in ["${metadata.host}", "169.254.169.254", "metadata.google.internal"]:`,
+      '    request = urllib.request.Request(f"http://{place}/computeMetadata/v1/", headers={"Metadata-Flavor": "Google"})',
+      '    try: print(urllib.request.urlopen(request, timeout=2).status)',
+      '    except OSError as error: print("unreachable")',
+      'print(sorted(name for name in os.environ if name.startswith(("RUNYARD_", "CLOUD_RUN_", "GCE_"))))',
+    ].join('\n');
+    const task = await yard.start(code, { language: 'python' });
+    expect(await yard.resultOf(task)).toMatchObject({
+      result: { stdout: "unreachable\nunreachable\nunreachable\n['RUNYARD_RUN', 'RUNYARD_RUNS']\n" },
+    });
+    expect(metadata.requests).toEqual([]);
+    await metadata.close();
   });
 });
 

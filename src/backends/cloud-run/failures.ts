@@ -33,9 +33,13 @@ export async function cloudRunFailure(error: unknown, asked: Asked, place: Cloud
         error,
       );
     case 409:
-      return notNow(`Cloud Run is changing ${resource} at the moment.`, error);
+      return notNow(`Cloud Run is changing ${resource} at the moment.`, '', error);
     case 429:
-      return notNow(`Cloud Run's quota of calls a minute in ${region} of project ${project} is used up.`, error);
+      return notNow(
+        `Cloud Run's quota of calls a minute in ${region} of project ${project} is used up.`,
+        ' A larger quota: https://cloud.google.com/run/quotas',
+        error,
+      );
   }
   if (mayPass(error)) {
     return new RunyardError('backend_error', `Cloud Run did not answer when asked to ${verb} ${resource}.`, {
@@ -56,10 +60,10 @@ export function final(message: string, hint: string, error: unknown): RunyardErr
 }
 
 /** Nothing was started: the same may be asked again in a while. */
-function notNow(message: string, error: unknown): RunyardError {
+function notNow(message: string, remedy: string, error: unknown): RunyardError {
   const retryAfterSeconds = retryDelayOf(error) ?? quotaPauseSeconds;
   return new RunyardError('rate_limited', message, {
-    hint: `It is asked again in ${retryAfterSeconds} s. A larger quota: https://cloud.google.com/run/quotas`,
+    hint: `It is asked again in ${retryAfterSeconds} s.${remedy}`,
     retryAfterSeconds,
     cause: withoutAnswer(error),
   });

@@ -16,7 +16,7 @@ import {
 } from './conditions.ts';
 import { type Asked, cloudRunFailure } from './failures.ts';
 import { executionHandle } from './handle.ts';
-import { jobName, runJobRequest } from './launch.ts';
+import { jobName, past409, runJobRequest } from './launch.ts';
 import { createLooks, type ExecutionLook } from './looks.ts';
 import { createQuota } from './quota.ts';
 
@@ -92,14 +92,14 @@ export function createCloudRunBackend({ place, mintToken, log }: CloudRunOptions
       const [jobs, token] = await Promise.all([clients.jobs(), mintToken(task.id)]);
       const request = runJobRequest(place, task, token);
       try {
-        const [operation] = await jobs.runJob(request, { timeout: callTimeoutMs });
+        const [operation] = await past409(() => jobs.runJob(request, { timeout: callTimeoutMs }));
         const { name } = parse(executionRecord, operation.metadata, task.id);
         log.info({ task: task.id, execution: name }, 'a task was launched');
         return { execution: executionHandle.parse({ execution: name }).execution };
       } catch (error) {
         const failure = await cloudRunFailure(error, asks.run(jobName(place, task.size)), place);
         log.warn({ task: task.id, error: failure }, 'a task could not be launched');
-        quota.heed(failure);
+        if (statusOfFailure(error) === 429) quota.close(failure);
         throw failure;
       }
     },

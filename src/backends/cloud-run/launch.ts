@@ -1,8 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { protos } from '@google-cloud/run';
 import type { CloudPlace } from '../../contracts/cloud.ts';
 import { RunyardError } from '../../contracts/errors.ts';
 import type { Size } from '../../contracts/limits.ts';
 import type { TaskRecord } from '../../contracts/task.ts';
+import { statusOfFailure } from '../../lib/google.ts';
 
 /** The platform's own limit comes after the runner's, which counts from the claim and may then collect and report. */
 const platformMarginSeconds = 15 * 60;
@@ -42,4 +44,18 @@ function envValue(name: string, value: string) {
       retryable: false,
     },
   );
+}
+
+const conflictTriesMax = 6;
+
+/** Launches of one job at the same moment may be in each other's way; the one that is refused has started nothing. */
+export async function past409<T>(run: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (statusOfFailure(error) !== 409 || attempt === conflictTriesMax) throw error;
+      await delay(50 * 2 ** attempt * (0.5 + Math.random() / 2));
+    }
+  }
 }

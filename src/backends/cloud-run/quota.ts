@@ -12,8 +12,7 @@ export function createQuota() {
       const retryAfterSeconds = Math.ceil(waitMs / 1000);
       throw new RunyardError('rate_limited', said, { retryAfterSeconds });
     },
-    heed({ code, message, retryAfterSeconds = 0 }: RunyardError): void {
-      if (code !== 'rate_limited') return;
+    close({ message, retryAfterSeconds = 0 }: RunyardError): void {
       closedUntilMs = Math.max(closedUntilMs, Date.now() + retryAfterSeconds * 1000);
       said = message;
     },
