@@ -1,4 +1,5 @@
 import type { Server } from 'node:net';
+import type { DialTarget } from './egress.ts';
 import type { HostRule } from './hosts.ts';
 import type { ModelEndpoint, Usage } from './task.ts';
 
@@ -34,6 +35,8 @@ export interface GatewayOptions {
   readonly endpoint?: ModelEndpoint;
   /** What may be reached through it with CONNECT; nothing where not given. */
   readonly hosts?: readonly HostRule[];
+  /** Those of them that the operator allows though they are private. */
+  readonly privateTargets?: readonly DialTarget[];
   /** The models that may be asked for; any where not given. */
   readonly models?: readonly string[];
   /** The most that all calls together may cost; no limit where not given. */

@@ -5,6 +5,8 @@ export interface HostRule {
   readonly port: number;
   /** Every name below `host`, and not `host` itself. */
   readonly below: boolean;
+  /** What goes there need not be TLS for that name: ssh, and what the operator allows in plain. */
+  readonly anyProtocol?: boolean;
 }
 
 const label = '[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?';

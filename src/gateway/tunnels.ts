@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
-import type { Egress } from '../contracts/egress.ts';
+import type { DialTarget, Egress } from '../contracts/egress.ts';
 import { RunyardError } from '../contracts/errors.ts';
 import { allowsHost, type HostRule } from '../contracts/hosts.ts';
 
@@ -18,6 +18,8 @@ const helloTimeoutMs = 10_000;
 
 /** Carries one tunnel to its end. Never rejects: what goes wrong is answered, and told as a denial where it is one. */
 export function createTunnels({ hosts, egress, isKey, onDenied }: TunnelOptions) {
+  const plain = hosts.filter(({ anyProtocol }) => anyProtocol);
+  const mayBePlain = ({ host, port }: DialTarget) => allowsHost(plain, host, port);
   return async (request: IncomingMessage, client: Socket, head: Buffer): Promise<void> => {
     const what = `CONNECT ${JSON.stringify(request.url ?? '').slice(1, 201)}`.replace(/"$/, '');
     const refuse = (status: number, why: string) => {
@@ -44,7 +46,7 @@ export function createTunnels({ hosts, egress, isKey, onDenied }: TunnelOptions)
     try {
       client.write('HTTP/1.1 200 Connection established\r\n\r\n');
       if (head.length > 0) client.unshift(head);
-      const name = await serverNameOf(client);
+      const name = mayBePlain(target) ? target.host : await serverNameOf(client);
       if (name !== target.host) {
         onDenied({ what, why: `the connection was for ${name ?? 'no name'}, not for ${target.host}` });
         return;

@@ -148,7 +148,7 @@ function gatewayOf({ RUNYARD_PRICES: pricesFile }: ServerRunnerEnvironment | Tas
       import('../gateway/door.ts'),
       import('../gateway/egress.ts'),
     ]);
-    const egress = createEgress({ privateTargets: [] });
+    const egress = createEgress({ privateTargets: options.privateTargets ?? [] });
     return gateway.openGateway({ ...options, prices: await gateway.readPrices(pricesFile), egress });
   };
 }

@@ -96,7 +96,7 @@ export function useClaude(
         seal,
         sandbox,
         openGateway: async (gateway) =>
-          openGateway({ ...gateway, prices: await readPrices(), egress: createEgress({ privateTargets: [] }) }),
+          openGateway({ ...gateway, prices: await readPrices(), egress: createEgress({ privateTargets: gateway.privateTargets ?? [] }) }),
         handle: {},
         tell: ({ news }) => {
           if (news !== 'events' || stopAt === undefined) return;
