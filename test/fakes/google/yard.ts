@@ -5,6 +5,8 @@ import { boundaryAllows } from './boundary.ts';
 import { type CloudRunOptions, type CloudRunServer, startCloudRun } from './cloud-run.ts';
 import { type FakeGcs, hasFakeGcs, startFakeGcs } from './fake-gcs.ts';
 import { type KmsServer, startKms } from './kms.ts';
+import type { Policy } from './policy.ts';
+import { type AccessOptions, type Doors, openAccess } from './policy-access.ts';
 import { type SecretManagerServer, startSecretManager } from './secret-manager.ts';
 import { type StorageServer, startStorageServer } from './storage-server.ts';
 import { type StsServer, startSts } from './sts.ts';
@@ -22,6 +24,8 @@ export interface Google {
   readonly sts: StsServer;
   readonly secretManager: SecretManagerServer;
   readonly run: CloudRunServer;
+  /** Where there are doors: who may do what, and those of the server's account and of the runners'. */
+  readonly access: { readonly policy: Policy; readonly server: Doors; readonly runner: Doors } | undefined;
   /** One before each service, where trouble was asked for. */
   readonly troubles: readonly Trouble[];
   /** Where storage is ours: the tokens of all executions until now are taken no more. */
@@ -36,6 +40,8 @@ export interface GoogleOptions {
   readonly jobEnv?: Readonly<Record<string, string>>;
   /** `ours` takes no token but those of the token service, and lets them read what their boundary holds. */
   readonly storage?: 'ours';
+  /** Doors before everything, behind which each account may do what it was granted; all may do all where not given. */
+  readonly access?: AccessOptions;
   /** What happens to requests on their way, those of the server and those of the runners. */
   readonly trouble?: Pick<TroubleOptions, 'odds' | 'seed'>;
 }
@@ -47,14 +53,18 @@ const location = `projects/${project}/locations/${region}`;
 
 /** Storage is fake-gcs-server where it is installed and nothing else is asked for. */
 export async function startGoogle({ run: runOptions = {}, jobEnv = {}, ...more }: GoogleOptions = {}): Promise<Google> {
-  const sts = await startSts();
+  const access = more.access && (await openAccess(more.access));
+  const sts = access?.sts ?? (await startSts());
+  const guard = access === undefined ? {} : { authorize: access.policy.authorize };
   const expired = new Set<string>();
-  const storageServer = hasFakeGcs && more.storage !== 'ours' ? undefined : await startOurStorage(sts, expired);
+  const startOurs = () =>
+    access === undefined ? startOurStorage(sts, expired) : startStorageServer({ buckets: [bucket] });
+  const storageServer = hasFakeGcs && more.storage !== 'ours' ? undefined : await startOurs();
   const [storage, kms, secretManager, run] = await Promise.all([
     storageServer ?? startInstalledStorage(),
-    startKms(),
-    startSecretManager(),
-    startCloudRun({ ...runOptions, location, imageEnv: { ...imageEnv(), ...runOptions.imageEnv } }),
+    startKms(guard),
+    startSecretManager(guard),
+    startCloudRun({ ...guard, ...runOptions, location, imageEnv: { ...imageEnv(), ...runOptions.imageEnv } }),
   ]);
   const troubles: Trouble[] = [];
   const urlOf = async ({ url }: { readonly url: string }): Promise<string> => {
@@ -63,24 +73,31 @@ export async function startGoogle({ run: runOptions = {}, jobEnv = {}, ...more }
     troubles.push(trouble);
     return trouble.url;
   };
+  const behind = {
+    run: await urlOf(run),
+    storage: await urlOf(storage),
+    kms: await urlOf(kms),
+    sts: await urlOf(sts),
+    secretManager: await urlOf(secretManager),
+  };
+  const doors = access && {
+    policy: access.policy,
+    server: await access.openDoors(emailOf('server'), behind),
+    runner: await access.openDoors(emailOf('runner'), behind),
+  };
   const place: CloudPlace = {
     project,
     region,
     job: 'runyard',
     bucket,
     kmsKey: `${location}/keyRings/runyard/cryptoKeys/tasks`,
-    endpoints: {
-      run: await urlOf(run),
-      storage: await urlOf(storage),
-      kms: await urlOf(kms),
-      sts: await urlOf(sts),
-      secretManager: await urlOf(secretManager),
-    },
+    endpoints: doors?.server.endpoints ?? behind,
   };
   kms.addKey(place.kmsKey);
+  const runnersPlace = { ...place, endpoints: doors?.runner.endpoints ?? behind };
   for (const [size, { cpus, memoryBytes }] of Object.entries(sizes)) {
     const limits = { cpu: String(cpus), memory: `${memoryBytes / 1024 ** 2}Mi` };
-    run.putJob(`${location}/jobs/${place.job}-${size}`, jobOf({ ...runnerEnv(place), ...jobEnv }, limits));
+    run.putJob(`${location}/jobs/${place.job}-${size}`, jobOf({ ...runnerEnv(runnersPlace), ...jobEnv }, limits));
   }
   return {
     env: serverEnv(place),
@@ -91,6 +108,7 @@ export async function startGoogle({ run: runOptions = {}, jobEnv = {}, ...more }
     sts,
     secretManager,
     run,
+    access: doors,
     troubles,
     expireTokens() {
       for (const { spec } of run.executions()) expired.add(spec.env.RUNYARD_TASK_TOKEN!);
@@ -98,9 +116,15 @@ export async function startGoogle({ run: runOptions = {}, jobEnv = {}, ...more }
     async close() {
       await run.close();
       await Promise.all(troubles.map((trouble) => trouble.close()));
+      await access?.close();
       await Promise.all([storage.close(), kms.close(), sts.close(), secretManager.close()]);
     },
   };
+}
+
+/** The address of an account as `deploy` makes it. */
+export function emailOf(account: 'server' | 'runner'): string {
+  return `runyard-${account}@${project}.iam.gserviceaccount.com`;
 }
 
 // --- Internal helpers ---
@@ -165,7 +189,7 @@ function jobOf(env: Readonly<Record<string, string>>, limits: Record<string, str
       template: {
         maxRetries: 0,
         timeout: { seconds: 3600 },
-        serviceAccount: `runyard-runner@${project}.iam.gserviceaccount.com`,
+        serviceAccount: emailOf('runner'),
         executionEnvironment: 'EXECUTION_ENVIRONMENT_GEN2' as const,
         containers: [container],
       },
