@@ -27,7 +27,7 @@ function setUp() {
   if (isDependencyOfOthers()) return;
   if (process.platform !== 'linux') {
     say(
-      `${process.platform} has no bubblewrap: a sandbox needs Linux until the container wall is there. On Windows use WSL 2.`,
+      `${process.platform} has no bubblewrap: here a sandbox is a container of podman or docker; "runyard doctor" says what is missing. On Windows use WSL 2.`,
     );
     return;
   }
