@@ -9,6 +9,7 @@ import type { RunnerProcessOptions } from './backends/local/runner-process.ts';
 import type { Config } from './config.ts';
 import type { Backend } from './contracts/backend.ts';
 import type { CloudPlace } from './contracts/cloud.ts';
+import type { Egress } from './contracts/egress.ts';
 import type { IssueTracker } from './contracts/github.ts';
 import { keys } from './contracts/keys.ts';
 import type { RunnerHint } from './contracts/runner-channel.ts';
@@ -17,7 +18,6 @@ import type { Secrets } from './contracts/secrets.ts';
 import type { Store } from './contracts/store.ts';
 import type { Noticing } from './contracts/task-service.ts';
 import type { WebhookSender } from './contracts/webhook.ts';
-import { createEgress } from './gateway/egress.ts';
 import { executable, findProgram } from './lib/find-program.ts';
 import type { Logger } from './lib/logger.ts';
 import { makeFolder } from './lib/make-folder.ts';
@@ -149,9 +149,13 @@ function policyOf({ allowedDomains, maxBudgetUsd, pricesFile }: Config): CallerP
 
 /** How the ends of tasks are told; what sends is loaded by the first one. */
 function callbacksOf({ callbackAllow }: Config) {
-  const egress = createEgress({ privateTargets: callbackAllow });
-  const load = once(async () => (await import('./webhook/standard-webhooks.ts')).createWebhookSender({ egress }));
-  const webhooks: WebhookSender = { send: async (message, signal) => (await load()).send(message, signal) };
+  const load = once(async () => (await import('./gateway/egress.ts')).createEgress({ privateTargets: callbackAllow }));
+  const egress: Egress = {
+    check: async (target, signal) => (await load()).check(target, signal),
+    dial: async (target, signal) => (await load()).dial(target, signal),
+  };
+  const sender = once(async () => (await import('./webhook/standard-webhooks.ts')).createWebhookSender({ egress }));
+  const webhooks: WebhookSender = { send: async (message, signal) => (await sender()).send(message, signal) };
   return { egress, webhooks, plainCallbacks: callbackAllow };
 }
 
