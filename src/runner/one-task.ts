@@ -101,5 +101,6 @@ async function whyStopped({ store, log, task }: OneTaskOptions): Promise<KillRea
 }
 
 function exitCodeOf(end: RunEnd): number {
+  if (end === 'refused') return runnerExitCodes.storeRefused;
   return end === 'unreported' ? runnerExitCodes.failed : runnerExitCodes.done;
 }

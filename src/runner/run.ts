@@ -42,8 +42,11 @@ export interface RunOptions {
   readonly mayReport?: () => boolean;
 }
 
-/** `taken`: somebody else has claimed the run. `unreported`: it has no result, and a server settles it. */
-export type RunEnd = 'reported' | 'taken' | 'unreported';
+/**
+ * `taken`: somebody else has claimed the run. `unreported`: it has no result, and a server settles it. `refused`: so it
+ * is, because the store takes nothing from this runner.
+ */
+export type RunEnd = 'reported' | 'taken' | 'unreported' | 'refused';
 
 /** One run from claim to result. Never rejects: what goes wrong is the run's result, or the server's to settle. */
 export async function executeRun(
@@ -92,7 +95,7 @@ async function claimAndReport(
     return 'reported';
   } catch (error) {
     log.error({ task: task.id, run, error }, 'the run has no result; a server settles it');
-    return 'unreported';
+    return asRunyardError(error).retryable ? 'unreported' : 'refused';
   }
 }
 

@@ -39,6 +39,11 @@ describe('how a run on Cloud Run was lost', () => {
     await ended(handle).toMatchObject({ reason: 'its token had expired before it began' });
   });
 
+  test('a runner from which the bucket takes nothing is told as that, and what sets it right', async () => {
+    const { handle } = await launched(bench.task([77]));
+    await ended(handle).toMatchObject({ reason: expect.stringMatching(/^the bucket refused .*"runyard deploy"/) });
+  });
+
   test('a container that ends well without a result is told as that', async () => {
     const { handle } = await launched(bench.task([0]));
     await ended(handle).toEqual({ state: 'ended', reason: 'its runner ended without a result', exitCode: 0 });

@@ -190,6 +190,8 @@ function endOfAttempt({ lastAttemptResult: attempt }: TaskOfExecution): Ended | 
     return ended('it was killed (signal 9), as happens where a container is out of memory', { exitCode });
   if (signal > 0) return ended(`it was ended by signal ${signal}`, { exitCode });
   if (exitCode === runnerExitCodes.tokenExpired) return ended('its token had expired before it began', { exitCode });
+  if (exitCode === runnerExitCodes.storeRefused)
+    return ended(`the bucket refused what its runner wrote (${setUpAgain})`, { exitCode });
   if (exitCode > 0) return ended(`its runner ended with exit code ${exitCode}`, { exitCode });
   return undefined;
 }
