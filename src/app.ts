@@ -45,7 +45,7 @@ export interface App {
 }
 
 /** What differs from backend to backend. */
-interface Engine {
+export interface Engine {
   readonly store: Store;
   readonly seal: Seal;
   readonly backend: Backend;
@@ -114,7 +114,7 @@ function openLocal(config: Config, log: Logger, news: Pick<RunnerProcessOptions,
 }
 
 /** Loads what talks to Google only here. */
-async function openCloud(place: CloudPlace | undefined, log: Logger): Promise<Engine> {
+export async function openCloud(place: CloudPlace | undefined, log: Logger): Promise<Engine> {
   if (place === undefined) throw new SettingsError('The backend cloud-run needs RUNYARD_PROJECT and RUNYARD_REGION.');
   const [{ createGcsStore }, { createKmsSeal }, { createCloudRunBackend }, { createTaskTokens }] = await Promise.all([
     import('./store/gcs/index.ts'),

@@ -1,6 +1,5 @@
 import { requireCloudPlace } from '../config/cloud.ts';
 import type { Config } from '../config.ts';
-import type { GoogleEndpoints } from '../contracts/cloud.ts';
 import { configOfProcess } from './config-of-process.ts';
 import { readPackage } from './deploy/archive.ts';
 import { carryOut } from './deploy/carry-out.ts';
@@ -9,8 +8,8 @@ import {
   type ApiName,
   createGoogleRest,
   deployPatience,
+  endpointOf,
   type GoogleRest,
-  googleApis,
   type Patience,
   planPatience,
 } from './deploy/google-rest.ts';
@@ -98,18 +97,6 @@ async function isServed(wanted: Installation, rest: GoogleRest, mode: DeployFlag
 
 /** No second request would find out more. */
 const hopeless: ReadonlySet<Obstacle> = new Set(['credentials', 'unreachable']);
-
-const settable: Readonly<Partial<Record<ApiName, keyof GoogleEndpoints>>> = {
-  run: 'run',
-  storage: 'storage',
-  kms: 'kms',
-  secretManager: 'secretManager',
-};
-
-function endpointOf(endpoints: GoogleEndpoints, api: ApiName): string {
-  const name = settable[api];
-  return (name === undefined ? undefined : endpoints[name]) ?? `https://${googleApis[api].host}`;
-}
 
 function nextLine({ place: { project, region } }: Installation): string {
   return `RUNYARD_BACKEND=cloud-run RUNYARD_PROJECT=${project} RUNYARD_REGION=${region} runyard doctor`;

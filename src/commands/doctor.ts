@@ -1,64 +1,66 @@
-import { claudeProgram, packageVersion } from '../app.ts';
+import { packageVersion } from '../app.ts';
 import type { Config } from '../config.ts';
 import type { Finding } from '../contracts/sandbox.ts';
 import { closeInheritedDescriptors } from '../lib/descriptors.ts';
-import { probeSandbox } from '../sandbox/detect.ts';
 import { configOfProcess } from './config-of-process.ts';
+import { type ApiName, endpointOf } from './deploy/google-rest.ts';
+import type { TrialOptions } from './doctor/cloud/trial.ts';
+import { isComplete } from './doctor/complete.ts';
 import { githubFinding, modelFinding } from './doctor/credentials.ts';
-import { keyFinding, storeFinding, workFinding } from './doctor/places.ts';
-import { claudeFinding, interpreterFindings, nodeFinding } from './doctor/programs.ts';
-import { type Report, renderReport } from './doctor/render.ts';
-import { noTrial, trialFinding } from './doctor/trial.ts';
+import { lookAtHere } from './doctor/local.ts';
+import { nodeFinding } from './doctor/programs.ts';
+import { jsonOfReport, type Report, renderReport } from './doctor/render.ts';
+import { secretFindings } from './doctor/secrets.ts';
+import { noTrial } from './doctor/trial.ts';
 
 /** Tells what is here, what is missing, what that would allow and how to bring it. Exit code 0: something can be run. */
 export async function doctor(flags: readonly string[]): Promise<number> {
   // Whatever a shell left open here would stand open in the wall that is tried, which is refused for it.
   closeInheritedDescriptors();
   const config = configOfProcess(flags.filter((flag) => flag !== '--json'));
-  const claudePath = claudeProgram(config);
-  const [interpreters, claude, places] = await Promise.all([
-    interpreterFindings(),
-    claudeFinding(claudePath),
-    Promise.all([storeFinding(config.home), workFinding(config.work), keyFinding(config.home)]),
-  ]);
-  const wall = isComplete(places) ? await wallFindings(config, claudePath) : [];
-  const language = isComplete(interpreters.filter(({ subject }) => subject === 'python3')) ? 'python' : 'bash';
-  const trial = isComplete([...places, ...wall]) ? await trialFinding(config, language) : noTrial;
-  const report: Report = {
-    version: packageVersion(),
-    backend: config.backend,
-    ok: trial.state === 'ok',
-    findings: [
-      nodeFinding(),
-      ...places,
-      ...wall,
-      ...interpreters,
-      trial,
-      claude,
-      modelFinding(config.model),
-      githubFinding(config),
-    ],
-  };
-  process.stdout.write(
-    flags.includes('--json') ? `${JSON.stringify(report, undefined, 2)}\n` : renderReport(report, process.stdout),
-  );
+  const report = await examine(config, {
+    endpointOf: (api) => endpointOf(config.cloud?.endpoints ?? {}, api),
+    tell: (line) => void process.stderr.write(`${line}\n`),
+    // Only what was started far away needs to be told of an end.
+    signal: config.backend === 'cloud-run' ? interruption() : new AbortController().signal,
+  });
+  process.stdout.write(flags.includes('--json') ? jsonOfReport(report) : renderReport(report, process.stdout));
   return report.ok ? 0 : 1;
 }
 
-function wallFindings({ sandbox, work, image, home }: Config, claudePath: string | undefined): Promise<Finding[]> {
-  const { K_SERVICE: service, CLOUD_RUN_JOB: job } = process.env;
-  return probeSandbox(sandbox, {
-    workDir: work,
-    nodePath: process.execPath,
-    ...(claudePath === undefined ? {} : { claudePath }),
-    slots: 0,
-    env: process.env,
-    image,
-    inCloudRun: service !== undefined || job !== undefined,
-    hidden: [home],
-  });
+export interface Surroundings extends TrialOptions {
+  readonly endpointOf: (api: ApiName) => string;
 }
 
-function isComplete(findings: readonly Finding[]): boolean {
-  return findings.every(({ state }) => state !== 'missing');
+/** Everything about this configuration. What is configured beside the backend is looked at too, and decides nothing. */
+export async function examine(config: Config, surroundings: Surroundings): Promise<Report> {
+  const { backend, cloud } = config;
+  const about = { version: packageVersion(), backend };
+  const [secrets, own] = await Promise.all([secretFindings(config), examineBackend(config, surroundings)]);
+  const common = [modelFinding(config.model), githubFinding(config), ...secrets];
+  const findings = [nodeFinding(), ...own.findings, ...common];
+  if (backend === 'cloud-run' || cloud === undefined) return { ...about, ok: own.ok, findings };
+  const { lookAtCloud } = await import('./doctor/cloud/index.ts');
+  const beside = await lookAtCloud(cloud, config, surroundings.endpointOf);
+  const title = `Google Cloud, project ${cloud.project}, ${cloud.region} (RUNYARD_BACKEND=cloud-run would use it):`;
+  return { ...about, ok: own.ok, findings, beside: { title, findings: beside.findings } };
+}
+
+interface Examined {
+  readonly findings: readonly Finding[];
+  readonly ok: boolean;
+}
+
+async function examineBackend(config: Config, surroundings: Surroundings): Promise<Examined> {
+  if (config.backend === 'local' || config.cloud === undefined) return lookAtHere(config);
+  const { cloudTrial, lookAtCloud } = await import('./doctor/cloud/index.ts');
+  const { findings, canTry } = await lookAtCloud(config.cloud, config, surroundings.endpointOf);
+  const trial = canTry ? await cloudTrial(config.cloud, surroundings) : [noTrial];
+  return { findings: [...findings, ...trial], ok: isComplete(trial) };
+}
+
+function interruption(): AbortSignal {
+  const interrupted = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort());
+  return interrupted.signal;
 }

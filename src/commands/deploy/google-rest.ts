@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import type { GoogleEndpoints } from '../../contracts/cloud.ts';
 import { mayPass, patiently, statusOfFailure } from '../../lib/google.ts';
 import { GoogleRefusal, refusalOf, refusalOfCredentials, refusalOfNetwork } from './refusal.ts';
 
@@ -16,6 +17,19 @@ export const googleApis = {
   run: { host: 'run.googleapis.com', title: 'Cloud Run' },
 } as const;
 export type ApiName = keyof typeof googleApis;
+
+const settable: Readonly<Partial<Record<ApiName, keyof GoogleEndpoints>>> = {
+  run: 'run',
+  storage: 'storage',
+  kms: 'kms',
+  secretManager: 'secretManager',
+};
+
+/** Where an API is asked: Google's own place where no other is set. */
+export function endpointOf(endpoints: GoogleEndpoints, api: ApiName): string {
+  const name = settable[api];
+  return (name === undefined ? undefined : endpoints[name]) ?? `https://${googleApis[api].host}`;
+}
 
 export interface Call {
   readonly api: ApiName;
