@@ -3,6 +3,7 @@ import type { Buckets } from './admin-buckets.ts';
 import { type Policies, policyRoutes } from './admin-policies.ts';
 import { objectAt, refuse, type Service, type World } from './admin-world.ts';
 import { GoogleFailure } from './failure.ts';
+import { type BuildActs, failureOfBuild } from './policy-build.ts';
 
 export interface Images {
   readonly repositories: Map<string, object>;
@@ -20,7 +21,7 @@ interface FakeBuild {
 
 const repositoryPattern = 'projects/[^/]+/locations/[^/]+/repositories/[^/:]+';
 
-/** Artifact Registry, and a Cloud Build that "builds" by hashing what it was given. */
+/** Artifact Registry, and a Cloud Build that "builds" by hashing what it was given, as far as its account may. */
 export function createImages(world: World, policies: Policies, buckets: Buckets): Images {
   const repositories: Images['repositories'] = new Map();
   const tags: Images['tags'] = new Map();
@@ -81,7 +82,7 @@ export function createImages(world: World, policies: Policies, buckets: Buckets)
   };
 
   const shown = (build: FakeBuild) => {
-    const failure = world.options.buildFails;
+    const failure = world.options.buildFails ?? failureOfBuild(policies, actsOf(build, world));
     const status = build.looks < 2 ? 'WORKING' : failure === undefined ? 'SUCCESS' : 'FAILURE';
     const name = String((build.order.images as string[])[0]);
     return {
@@ -94,19 +95,15 @@ export function createImages(world: World, policies: Policies, buckets: Buckets)
     };
   };
   const push = ({ order }: FakeBuild): string => {
-    const image = String((order.images as string[])[0]);
-    const [, region, project, repository, name, tag] = /^(.+)-docker\.pkg\.dev\/([^/]+)\/([^/]+)\/([^:]+):(.+)$/.exec(
-      image,
-    )!;
-    const parent = `projects/${project}/locations/${region}/repositories/${repository}`;
-    requireRepository(parent);
+    const { repository, name, tag } = imageOf(order);
+    requireRepository(repository);
     const source = objectAt(order.source, 'storageSource');
     const object = buckets.objects.get(`${source.bucket}/${source.object}`);
     if (object === undefined || object.generation !== source.generation) {
       throw new GoogleFailure('INTERNAL', 'the archive of the build is not there');
     }
     const digest = `sha256:${createHash('sha256').update(object.sha256).digest('hex')}`;
-    tags.set(`${parent}/packages/${name}/tags/${tag}`, digest);
+    tags.set(`${repository}/packages/${name}/tags/${tag}`, digest);
     return digest;
   };
 
@@ -154,6 +151,19 @@ export function createImages(world: World, policies: Policies, buckets: Buckets)
     ],
   };
   return { repositories, tags, services: [registry, cloudBuild] };
+}
+
+function imageOf(order: FakeBuild['order']) {
+  const image = String((order.images as string[])[0]);
+  const [, region, project, id, name, tag] = /^(.+)-docker\.pkg\.dev\/([^/]+)\/([^/]+)\/([^:]+):(.+)$/.exec(image)!;
+  return { repository: `projects/${project}/locations/${region}/repositories/${id}`, name, tag };
+}
+
+function actsOf({ order }: FakeBuild, { project }: World): BuildActs {
+  const { bucket, object } = objectAt(order.source, 'storageSource');
+  const account = String(order.serviceAccount).split('/').at(-1)!;
+  const source = { bucket: String(bucket), object: String(object) };
+  return { account, project, source, repository: imageOf(order).repository };
 }
 
 function operationOf(parent: string) {
