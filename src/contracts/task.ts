@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { artifact } from './artifact.ts';
 import { errorCodes } from './errors.ts';
 import { taskId } from './ids.ts';
+import { gitResult, repositorySpec } from './repository.ts';
 
 /** The nouns of a task as they lie in the store. */
 
@@ -85,6 +86,8 @@ export const claudeSpec = z.strictObject({
   /** Variables as `env`: references of secrets where a task is submitted, their values where it is sealed. */
   secrets: z.record(z.string(), z.string()).optional(),
   allowedDomains,
+  /** Its root is the working directory. */
+  repo: repositorySpec.optional(),
   setupCommands: z.array(z.string()),
   /** Globs of artifacts besides everything below `output/`. */
   artifacts: z.array(z.string()),
@@ -172,6 +175,7 @@ export const runResult = z.object({
   durationMs: z.number(),
   sandbox: sandboxReport,
   claude: claudeResult.optional(),
+  git: gitResult.optional(),
 });
 export type RunResult = z.infer<typeof runResult>;
 

@@ -3,6 +3,7 @@ import type { Artifact } from '../contracts/artifact.ts';
 import { asRunyardError } from '../contracts/errors.ts';
 import { limits } from '../contracts/limits.ts';
 import type {
+  CollectedFile,
   CollectOptions,
   KillReason,
   Observer,
@@ -20,12 +21,16 @@ import type { RunContext } from './run-context.ts';
 /** One program in one wall, from the files it finds to the artifacts it leaves. */
 export interface WallJob {
   readonly files: readonly PlacedFile[];
+  /** Places what is too large to be held as files. */
+  readonly furnish?: (place: Wall['place']) => Promise<void>;
   readonly program: Omit<Program, 'limits'>;
   /** Where given, the wall has a door, and it is handed over before the first step. */
   readonly door?: (server: Server) => void;
   /** Takes the stdout of one step: it is then neither an event nor a part of `stdout`. */
   readonly takeStdout?: { readonly step: number; readonly take: (chunk: Buffer) => void };
   readonly select?: CollectOptions['select'];
+  /** Whether a collected file was taken here: it is then no artifact. */
+  readonly takeFile?: (file: CollectedFile) => Promise<boolean>;
 }
 
 export interface WallJobEnd {
@@ -47,6 +52,7 @@ export async function runInWall(job: WallJob, context: RunContext): Promise<Wall
   const wall = await context.sandbox.enter({ door: job.door !== undefined, signal: context.stop });
   try {
     await wall.place(job.files);
+    await job.furnish?.(wall.place);
     const { end, stdout, stderr } = await runProgram(wall, job, context);
     const { artifacts, fault } = await collectArtifacts(wall, job, context);
     return {
@@ -112,7 +118,9 @@ async function collectArtifacts(
       ...(job.select === undefined ? {} : { select: job.select }),
       maxFiles: limits.artifactFilesMax,
       maxBytes: limits.artifactBytesMax,
-      onFile: async (file) => void artifacts.push(await context.keepArtifact(file)),
+      onFile: async (file) => {
+        if (!(await job.takeFile?.(file))) artifacts.push(await context.keepArtifact(file));
+      },
       signal: AbortSignal.timeout(collectTimeoutMs),
     });
     if (skipped > 0) context.events.note('phase', notKept(skipped));

@@ -2,11 +2,13 @@ import type { Gateway } from '../../contracts/gateway.ts';
 import type { CollectOptions } from '../../contracts/sandbox.ts';
 import type { ClaudeResult, ClaudeSpec, RunError } from '../../contracts/task.ts';
 import { placed, runVariables } from '../code/run-code.ts';
+import type { EndOfProgram, RepositoryRun } from '../git/repository-run.ts';
 import { hostRules, proxyVariables } from '../outside.ts';
 import type { RunContext, RunOutcome } from '../run-context.ts';
 import { runInWall } from '../wall-job.ts';
 import { claudeProgram } from './command-line.ts';
 import { pathsMatching } from './judge.ts';
+import { onRepository, withCommit } from './on-repository.ts';
 import { createClaudeStream } from './stream.ts';
 import { type Verdict, verdictOn } from './verdict.ts';
 
@@ -19,7 +21,8 @@ export async function runClaude(spec: ClaudeSpec, context: RunContext): Promise<
     onDenied: (denial) => context.events.data('denied', denial),
   });
   try {
-    return await runBehind(gateway, spec, context);
+    if (spec.repo === undefined) return await runBehind(gateway, spec, context);
+    return await onRepository(spec.repo, context, (repository) => runBehind(gateway, spec, context, repository));
   } finally {
     await gateway.close();
   }
@@ -27,40 +30,52 @@ export async function runClaude(spec: ClaudeSpec, context: RunContext): Promise<
 
 // --- Internal helpers ---
 
-async function runBehind(gateway: Gateway, spec: ClaudeSpec, context: RunContext): Promise<RunOutcome> {
+async function runBehind(
+  gateway: Gateway,
+  spec: ClaudeSpec,
+  context: RunContext,
+  repository?: RepositoryRun,
+): Promise<RunOutcome> {
   const stream = createClaudeStream(context.events);
+  const files = spec.files.map(placed);
+  const program = claudeProgram(spec, gateway.placeholderKey, {
+    ...runVariables(context),
+    ...proxyVariables(hostRules(spec.allowedDomains), gateway.placeholderKey),
+  });
   const job = await runInWall(
     {
-      files: spec.files.map(placed),
-      program: claudeProgram(spec, gateway.placeholderKey, {
-        ...runVariables(context),
-        ...proxyVariables(hostRules(spec.allowedDomains), gateway.placeholderKey),
-      }),
+      files: repository?.files(files) ?? files,
+      ...(repository === undefined ? {} : { furnish: repository.lay, takeFile: repository.take }),
+      program: repository?.around(program) ?? program,
       door: gateway.serve,
-      takeStdout: { step: spec.setupCommands.length, take: stream.take },
+      takeStdout: { step: spec.setupCommands.length + (repository?.stepsBefore ?? 0), take: stream.take },
       ...(spec.artifacts.length === 0 ? {} : { select: selectBy(spec.artifacts, context) }),
     },
     context,
   );
   stream.end();
-  const verdict = withFault(
-    job.fault,
-    await verdictOn({
-      spec,
-      task: context.task,
-      end: job.end,
-      results: stream.results,
-      delivered: gateway.delivered(),
-      lastFailure: gateway.lastFailure(),
-      budgetReached: gateway.budgetReached(),
-      stderr: job.stderr,
-    }),
-  );
+  const { end, error: beforeIt }: EndOfProgram = repository?.endOfProgram(job.end, job.stderr) ?? { end: job.end };
+  const verdict =
+    beforeIt === undefined
+      ? withFault(
+          job.fault,
+          await verdictOn({
+            spec,
+            task: context.task,
+            end,
+            results: stream.results,
+            delivered: gateway.delivered(),
+            lastFailure: gateway.lastFailure(),
+            budgetReached: gateway.budgetReached(),
+            stderr: job.stderr,
+          }),
+        )
+      : ({ status: 'failed', error: beforeIt } as const);
   const claude = claudeResultOf(verdict, gateway);
   context.events.data('usage', { ...claude.usage, costUsd: claude.costUsd });
-  return {
+  const outcome: RunOutcome = {
     status: verdict.status,
-    exitCode: job.end.exitCode,
+    exitCode: end.exitCode,
     ...(verdict.error === undefined ? {} : { error: verdict.error }),
     stdout: job.stdout,
     stderr: job.stderr,
@@ -69,6 +84,7 @@ async function runBehind(gateway: Gateway, spec: ClaudeSpec, context: RunContext
     sandbox: { technology: context.sandbox.technology, network: 'gateway' },
     claude,
   };
+  return withCommit(outcome, repository, context);
 }
 
 /** An answer whose artifacts are lost is no success; one that is none already has its reason. */

@@ -1,0 +1,2 @@
+/** Written below. */
+export const knownHosts = '';

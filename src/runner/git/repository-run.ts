@@ -1,0 +1,74 @@
+import type { RepositorySpec } from '../../contracts/repository.ts';
+import type { CollectedFile, PlacedFile, Program, Wall, WallEnd } from '../../contracts/sandbox.ts';
+import type { RunError } from '../../contracts/task.ts';
+import type { RunContext } from '../run-context.ts';
+import { cloneRepository, newFolderName } from './clone.ts';
+import { catchCommits, type GitOutcome, pushCommits } from './push.ts';
+import { checkoutStep, commitStep, pathOfFile } from './workspace-steps.ts';
+
+/** A repository that a run works on: fetched already, in need of a working tree. */
+export interface RepositoryRun {
+  /** Where the caller's files wait until the working tree is there. */
+  files(files: readonly PlacedFile[]): PlacedFile[];
+  /** The program between the steps that belong to the repository. */
+  around(program: Omit<Program, 'limits'>): Omit<Program, 'limits'>;
+  /** How many steps come before the program's own. */
+  readonly stepsBefore: number;
+  /** Brings the repository into the run's wall. */
+  lay(place: Wall['place']): Promise<void>;
+  /** Takes a collected file that is the repository's own and no artifact. */
+  take(file: CollectedFile): Promise<boolean>;
+  /** The end of the program itself, or why it never began. */
+  endOfProgram(end: WallEnd, stderr: string): EndOfProgram;
+  /** What follows a run that succeeded. Never throws. */
+  finish(): Promise<GitOutcome>;
+  /** Gives back what `lay` did not take. Always called. */
+  close(): Promise<void>;
+}
+
+export interface EndOfProgram {
+  readonly end: WallEnd;
+  readonly error?: RunError;
+}
+
+/** Fetches the repository. Throws `git_error` or `egress_denied` with what is wrong. */
+export async function openRepository(spec: RepositorySpec, context: RunContext): Promise<RepositoryRun> {
+  const folder = newFolderName();
+  const clone = await cloneRepository(spec, context);
+  const commits = catchCommits(folder);
+  const { commit } = spec;
+  const steps = { own: 0 };
+  return {
+    stepsBefore: 1,
+    files: (files) => files.map((file) => ({ ...file, path: pathOfFile(folder, file.path) })),
+    around(program) {
+      steps.own = program.steps.length;
+      return {
+        ...program,
+        steps: [
+          checkoutStep(folder, { ...clone, url: spec.url }),
+          ...program.steps,
+          ...(commit === undefined ? [] : [commitStep(folder, clone.sha, commit)]),
+        ],
+        stdinStep: (program.stdinStep ?? program.steps.length - 1) + 1,
+      };
+    },
+    lay: (place) => clone.lay(place, folder).finally(clone.remove),
+    take: commits.take,
+    endOfProgram(end, stderr) {
+      if (end.lastStep === 0 && end.cause === 'exited') return { end, error: noWorkingTree(spec, stderr) };
+      // The commit comes only after a program that has ended well.
+      const hasEnded = commit !== undefined && end.cause === 'exited' && end.lastStep > steps.own;
+      return { end: { ...end, lastStep: Math.max(0, end.lastStep - 1), ...(hasEnded ? { exitCode: 0 } : {}) } };
+    },
+    finish: async () => (commit === undefined ? {} : pushCommits({ ...spec, commit }, clone, commits, context)),
+    close: clone.remove,
+  };
+}
+
+// --- Internal helpers ---
+
+function noWorkingTree({ url }: RepositorySpec, stderr: string): RunError {
+  const last = stderr.trim().split('\n').at(-1)?.slice(0, 200) ?? '';
+  return { code: 'git_error', message: `The files of ${url} could not be laid out. Git said: ${last}` };
+}
