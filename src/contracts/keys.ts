@@ -38,6 +38,8 @@ export const keys = {
   result: (id: TaskId, run: number) => `tasks/${id}/results/${run}.json`,
   outcome: (id: TaskId) => `tasks/${id}/outcome`,
   end: (id: TaskId) => `tasks/${id}/end`,
+  allInputs: 'inputs/',
+  input: (owner: string, sha256: string) => `inputs/${ownerHash(owner)}/${sha256}.tar.zst`,
   webhook: (id: TaskId) => `tasks/${id}/webhook`,
   events: (id: TaskId, run: number) => `tasks/${id}/runs/${run}/events/`,
   /** A chunk of events is named after the seq of its first line, so that a reader finds a line by listing names. */

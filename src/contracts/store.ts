@@ -15,6 +15,10 @@ export interface Store {
   remove(key: string): Promise<void>;
   /** Removes every object below `prefix`. */
   removeAll(prefix: string): Promise<void>;
+  /** Lets the object's age begin anew; none there is no error. */
+  touch(key: string): Promise<void>;
+  /** Removes what has lain untouched below `prefix` for so long, where the store's own place does not do that itself. */
+  expire(prefix: string, olderThanMs: number): Promise<void>;
   close(): Promise<void>;
 }
 

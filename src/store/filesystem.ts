@@ -7,7 +7,9 @@ import {
   openSync,
   readSync,
   renameSync,
+  statSync,
   unlinkSync,
+  utimesSync,
   writeSync,
 } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
@@ -144,6 +146,21 @@ export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
       else for (const each of await this.list(prefix)) await this.remove(each);
     },
 
+    async touch(key) {
+      const now = new Date();
+      try {
+        utimesSync(pathOfKey(dir, key).path, now, now);
+      } catch (error) {
+        if (!isAbsent(error)) throw asUnwritable(dir, error);
+      }
+    },
+
+    async expire(prefix, olderThanMs) {
+      for (const key of await this.list(prefix)) {
+        if (Date.now() - ageMark(pathOfKey(dir, key).path) > olderThanMs) await this.remove(key);
+      }
+    },
+
     async close() {
       spares.close();
     },
@@ -162,6 +179,11 @@ function link(from: string, to: string): Created {
     if (hasCode(error, 'EEXIST')) return 'exists';
     throw error;
   }
+}
+
+/** Milliseconds since 1970; what is gone by now counts as new. */
+function ageMark(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
 }
 
 function discard({ fd, path }: SpareFile): void {

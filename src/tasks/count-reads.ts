@@ -16,6 +16,8 @@ export function countReads(store: Store): { readonly store: Store; readonly read
     },
     remove: (key) => store.remove(key),
     removeAll: (prefix) => store.removeAll(prefix),
+    touch: (key) => store.touch(key),
+    expire: (prefix, olderThanMs) => store.expire(prefix, olderThanMs),
     close: () => store.close(),
   };
   return { store: counted, reads: () => reads };

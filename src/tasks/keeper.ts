@@ -13,6 +13,8 @@ export interface Keeper {
 
 const sweepEveryMs = 30_000;
 const purgeEveryMs = 3_600_000;
+/** After their last use. */
+const inputsKeptMs = 7 * 24 * 3_600_000;
 /** The first client's first question comes before the first sweep. */
 const firstSweepAfterMs = 500;
 const firstPurgeAfterMs = 5000;
@@ -66,6 +68,7 @@ export async function purge(context: Recovering): Promise<void> {
     if (record === undefined) await store.remove(key);
     else await removeTask(context, record);
   }
+  await store.expire(keys.allInputs, inputsKeptMs);
   for (const key of await store.list(keys.allIdempotency)) {
     const known = await readKeyRecord(store, key);
     if (known !== undefined && tooOld(known.task)) await store.remove(key);

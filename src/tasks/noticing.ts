@@ -5,6 +5,7 @@ export const noticingByNews: Noticing = {
   firstLookMs: 2000,
   maxLookMs: 2000,
   looksPerSecond: 1000,
+  looksAtOnce: 64,
   firstInspectionMs: 1000,
   maxInspectionMs: 2000,
 };
@@ -14,6 +15,7 @@ export const noticingByLooks: Noticing = {
   firstLookMs: 250,
   maxLookMs: 2000,
   looksPerSecond: 200,
+  looksAtOnce: 16,
   firstInspectionMs: 2000,
   maxInspectionMs: 10_000,
 };

@@ -67,7 +67,7 @@ export function createTaskService(options: TaskServiceOptions): TaskService {
   const waiting: Waiting = {
     hints,
     noticing,
-    looks: createPace(noticing.looksPerSecond),
+    looks: createPace({ perSecond: noticing.looksPerSecond, atOnce: noticing.looksAtOnce }),
     async settle(record, progress) {
       if (!inspections.areDue(record)) return { news: false, reads: 0 };
       const counted = countReads(store);

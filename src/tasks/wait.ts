@@ -48,12 +48,13 @@ export async function waitFor(
   // Whoever waits has read the task's record.
   let reads = 1;
   try {
-    while (!(await goal.isReached()) && leftMs() > 0 && !signal.aborted) {
+    let isReached = await goal.isReached();
+    while (!isReached && leftMs() > 0 && !signal.aborted) {
       const settled = await settle(record, goal.progress);
-      if (settled.news) continue;
       reads += goal.readsPerLook + settled.reads;
-      const heard = await watch.next(Math.min(gapAfter(reads, record, noticing), leftMs()), signal);
-      if (!heard) await looks.turn(leftMs(), signal);
+      const gapMs = settled.news ? 0 : gapAfter(reads, record, noticing);
+      const heard = await watch.next(Math.min(gapMs, leftMs()), signal);
+      isReached = await (heard ? goal.isReached() : looks.inTurn(goal.isReached, leftMs(), signal));
       reads = 0;
     }
   } finally {

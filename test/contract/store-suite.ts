@@ -21,6 +21,16 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       expect(await store.read('tasks/none/claims/0')).toBeUndefined();
     });
 
+    test('what was touched is younger than what was not, and what is not there can be touched', async () => {
+      const store = await open();
+      await store.create('inputs/owner/one.tar.zst', 'one');
+      await store.touch('inputs/owner/one.tar.zst');
+      await store.touch('inputs/owner/none.tar.zst');
+      await store.expire('inputs/', 60_000);
+      expect((await store.read('inputs/owner/one.tar.zst'))?.toString()).toBe('one');
+      expect(await store.read('inputs/owner/none.tar.zst')).toBeUndefined();
+    });
+
     test('a second create changes nothing and says so', async () => {
       const store = await open();
       await store.create('tasks/t1/claims/0', 'first');

@@ -35,6 +35,8 @@ function killedAfter(creates: number): (store: Store) => Store {
     list: (prefix, options) => alive(() => store.list(prefix, options)),
     remove: (key) => alive(() => store.remove(key)),
     removeAll: (prefix) => alive(() => store.removeAll(prefix)),
+    touch: (key) => alive(() => store.touch(key)),
+    expire: (prefix, olderThanMs) => alive(() => store.expire(prefix, olderThanMs)),
     close: async () => {},
   });
 }

@@ -23,6 +23,10 @@ const blockBytes = 8 * 1024 * 1024;
 
 const removalsAtOnce = 32;
 
+function unlessAbsent(error: unknown): void {
+  if (!isAbsent(error)) throw error;
+}
+
 /**
  * Objects in a bucket; one that was created is durable. What may pass is tried again; every other failure is a
  * `backend_error` that says what to do next, and so is what does not pass in time. A create that throws may have been
@@ -94,6 +98,15 @@ export function createGcsStore(options: GcsStoreOptions): Store {
       };
       await Promise.all(Array.from({ length: removalsAtOnce }, removeNext));
     },
+
+    async touch(key) {
+      const { writer } = await access();
+      const file = writer.file(nameOf(key).name);
+      await insist('written')(() => file.setMetadata({ customTime: new Date().toISOString() }).catch(unlessAbsent));
+    },
+
+    /** The bucket's own lifecycle does that. */
+    async expire() {},
 
     async close() {},
   };

@@ -127,6 +127,8 @@ function askedStore(store: Store, asked: Asked[], answerMs: number): Store {
     list: (prefix, options) => note('list', prefix, () => store.list(prefix, options)),
     remove: (key) => note('remove', key, () => store.remove(key)),
     removeAll: (prefix) => note('remove', prefix, () => store.removeAll(prefix)),
+    touch: (key) => store.touch(key),
+    expire: (prefix, olderThanMs) => store.expire(prefix, olderThanMs),
     close: () => store.close(),
   };
 }

@@ -1,0 +1,67 @@
+import { Readable } from 'node:stream';
+import { asBrokenArchive } from './broken.ts';
+import type { Entry } from './entries.ts';
+import { refusal } from './entries.ts';
+
+/** The entries of a tar, also compressed with gzip or zstd, as they come. Throws `invalid_request` where it is broken. */
+export async function* entriesOfArchive(archive: AsyncIterable<Uint8Array>): AsyncGenerator<Entry> {
+  const { extract } = await import('tar-stream');
+  const reader = extract();
+  const source = Readable.from(await plainTar(archive));
+  source.on('error', (error) => reader.destroy(error));
+  source.pipe(reader);
+  try {
+    for await (const entry of reader) {
+      const { name, size = 0, type, mode = 0o644, linkname } = entry.header;
+      const path = name.replace(/^(\.\/)+/, '').replace(/\/+$/, '');
+      const executable = (mode & 0o111) !== 0;
+      if (type === 'directory') {
+        if (path !== '' && path !== '.') yield { path, type, executable: true, sizeBytes: 0 };
+      } else if (type === 'file' || type === 'contiguous-file') {
+        yield { path, type: 'file', executable, sizeBytes: size, content: bytesOf(entry) };
+      } else if (type === 'symlink') {
+        yield { path, type, executable: false, sizeBytes: 0, target: linkname ?? '' };
+      } else throw refusal(path, `is a ${type}, which is neither file, folder nor symbolic link`);
+      entry.resume();
+    }
+  } catch (error) {
+    throw asBrokenArchive(error);
+  } finally {
+    source.destroy();
+    reader.destroy();
+  }
+}
+
+// --- Internal helpers ---
+
+async function* bytesOf(entry: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of entry) if (chunk instanceof Uint8Array) yield chunk;
+}
+
+const gzipMagic = Buffer.from([0x1f, 0x8b]);
+const zstdMagic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
+
+/** What is compressed says so in its first bytes. */
+async function plainTar(archive: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
+  const iterator = archive[Symbol.asyncIterator]();
+  let head = Buffer.alloc(0);
+  while (head.length < zstdMagic.length) {
+    const { done, value } = await iterator.next();
+    if (done === true) break;
+    head = Buffer.concat([head, value]);
+  }
+  const whole = (async function* () {
+    yield head;
+    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+  })();
+  const { createGunzip, createZstdDecompress } = await import('node:zlib');
+  const unpack = head.subarray(0, 2).equals(gzipMagic)
+    ? createGunzip()
+    : head.subarray(0, 4).equals(zstdMagic)
+      ? createZstdDecompress()
+      : undefined;
+  if (unpack === undefined) return whole;
+  const source = Readable.from(whole);
+  source.on('error', (error) => unpack.destroy(error));
+  return source.pipe(unpack);
+}

@@ -1,0 +1,90 @@
+import { realpath } from 'node:fs/promises';
+import { isAbsolute, sep } from 'node:path';
+import type { Egress } from '../contracts/egress.ts';
+import { RunyardError } from '../contracts/errors.ts';
+import type { Inputs } from '../contracts/inputs.ts';
+import { keys } from '../contracts/keys.ts';
+import { hasCode } from '../lib/has-code.ts';
+import { entriesOfArchive } from './archive.ts';
+import { fetchArchive } from './fetch.ts';
+import { entriesOfFolder } from './folder.ts';
+import { type Keeping, keepEntries } from './keep.ts';
+
+export interface InputsOptions extends Keeping {
+  readonly egress: Egress;
+  /** Folders of this machine whose contents callers may bring; none where empty. */
+  readonly roots: readonly string[];
+  /** Folders that nobody brings along, whatever the roots are: our own keys and objects. */
+  readonly ownFolders: readonly string[];
+}
+
+export function createInputs(options: InputsOptions): Inputs {
+  /** Whoever brings the same at the same time waits for one packing. */
+  const underWay = new Map<string, Promise<string>>();
+
+  const packed = async (from: string, owner: string, signal: AbortSignal): Promise<string> => {
+    const entries = from.startsWith('https://')
+      ? entriesOfArchive(await fetchArchive(options.egress, from, signal))
+      : entriesOfFolder(await allowedPath(options, from));
+    return (await keepEntries(options, entries, owner)).sha256;
+  };
+
+  const once = (from: string, owner: string, signal: AbortSignal): Promise<string> => {
+    const name = `${owner} ${from}`;
+    const known = underWay.get(name);
+    if (known !== undefined) return known;
+    const work = packed(from, owner, signal).finally(() => underWay.delete(name));
+    underWay.set(name, work);
+    return work;
+  };
+
+  return {
+    async resolve(from, owner, signal) {
+      const [, sha256] = /^sha256:([0-9a-f]{64})$/.exec(from) ?? [];
+      if (sha256 === undefined) return once(from, owner, signal);
+      const key = keys.input(owner, sha256);
+      if ((await options.store.read(key, { offset: 0, length: 1 })) === undefined)
+        throw new RunyardError('not_found', `There is no input ${from}.`, {
+          hint: 'Bring it with PUT /v1/inputs; it is kept for 7 days after its last use.',
+        });
+      await options.store.touch(key);
+      return sha256;
+    },
+    put: (archive, owner) => keepEntries(options, entriesOfArchive(archive), owner),
+  };
+}
+
+// --- Internal helpers ---
+
+/** The real path, where it lies below a root and neither in nor above a folder of ours. */
+async function allowedPath({ roots, ownFolders }: InputsOptions, from: string): Promise<string> {
+  if (!isAbsolute(from))
+    throw new RunyardError(
+      'invalid_request',
+      `${JSON.stringify(from.slice(0, 200))} is no sha256:HEX, https:// address or absolute path.`,
+    );
+  const path = await real(from);
+  const known = await Promise.all(roots.map(real));
+  // One answer for what is not there and what is not allowed: nobody looks around on this machine.
+  if (path === undefined || !known.some((root) => root !== undefined && isWithin(path, root)))
+    throw new RunyardError('forbidden', `${from} is not below a folder that callers may bring inputs from.`, {
+      hint: 'The operator lists folders in RUNYARD_INPUT_ROOTS.',
+    });
+  const own = (await Promise.all(ownFolders.map(real))).filter((folder) => folder !== undefined);
+  if (own.some((folder) => isWithin(path, folder) || isWithin(folder, path)))
+    throw new RunyardError('forbidden', `${from} holds the folders of Runyard itself, which are never brought along.`);
+  return path;
+}
+
+async function real(path: string): Promise<string | undefined> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR') || hasCode(error, 'EACCES')) return undefined;
+    throw error;
+  }
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+}
