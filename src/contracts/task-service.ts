@@ -75,8 +75,9 @@ export interface Noticing {
   /** Between two looks at the store for one task: at first, and at most. */
   readonly firstLookMs: number;
   readonly maxLookMs: number;
-  /** Of the whole server. */
+  /** Of the whole server: looks that begin, and looks under way. */
   readonly looksPerSecond: number;
+  readonly looksAtOnce: number;
   /** Between two questions to the backend about one task: at first, and at most. */
   readonly firstInspectionMs: number;
   readonly maxInspectionMs: number;

@@ -3,20 +3,22 @@ import { createPace } from '../../../src/lib/pace.ts';
 
 const never = new AbortController().signal;
 const longMs = 60_000;
+const nothing = async () => {};
+const many = Number.POSITIVE_INFINITY;
 
 test('whoever is alone has a turn at once', async () => {
-  const pace = createPace(1);
+  const pace = createPace({ perSecond: 1, atOnce: many });
   const begun = performance.now();
-  await pace.turn(longMs, never);
+  await pace.inTurn(nothing, longMs, never);
   expect(performance.now() - begun).toBeLessThan(500);
 });
 
 test('many have their turns at the pace, in the order of asking', async () => {
   const perSecond = 200;
-  const pace = createPace(perSecond);
+  const pace = createPace({ perSecond, atOnce: many });
   const turns: number[] = [];
   const begun = performance.now();
-  await Promise.all(Array.from({ length: 150 }, async (_, n) => pace.turn(longMs, never).then(() => turns.push(n))));
+  await Promise.all(Array.from({ length: 150 }, async (_, n) => pace.inTurn(async () => turns.push(n), longMs, never)));
   const seconds = (performance.now() - begun) / 1000;
   expect(turns).toEqual(turns.toSorted((a, b) => a - b));
   // What was free before counts, and no more than that.
@@ -24,12 +26,12 @@ test('many have their turns at the pace, in the order of asking', async () => {
 });
 
 test('who asks often waits behind who asks first', async () => {
-  const pace = createPace(100);
+  const pace = createPace({ perSecond: 100, atOnce: many });
   const counts = { greedy: 0, modest: 0 };
   const until = performance.now() + 600;
   const keepAsking = async (who: keyof typeof counts) => {
     while (performance.now() < until) {
-      await pace.turn(longMs, never);
+      await pace.inTurn(nothing, longMs, never);
       counts[who]++;
     }
   };
@@ -38,13 +40,27 @@ test('who asks often waits behind who asks first', async () => {
 });
 
 test('a wait for a turn ends at its deadline and with its signal, and gives its place away', async () => {
-  const pace = createPace(1);
-  await Promise.all(Array.from({ length: 1 }, () => pace.turn(longMs, never)));
+  const pace = createPace({ perSecond: 1, atOnce: many });
+  await Promise.all(Array.from({ length: 1 }, () => pace.inTurn(nothing, longMs, never)));
   const stop = new AbortController();
-  const waits = [pace.turn(20, never), pace.turn(longMs, stop.signal)];
+  const waits = [pace.inTurn(nothing, 20, never), pace.inTurn(nothing, longMs, stop.signal)];
   setTimeout(() => stop.abort(), 30);
   const begun = performance.now();
   await Promise.all(waits);
   expect(performance.now() - begun).toBeLessThan(900);
-  await pace.turn(longMs, AbortSignal.abort());
+  await pace.inTurn(nothing, longMs, AbortSignal.abort());
+});
+
+test('no more works are under way than may be, and one that fails gives its turn back', async () => {
+  const pace = createPace({ perSecond: many, atOnce: 3 });
+  const seen = { underWay: 0, most: 0 };
+  const work = async () => {
+    seen.most = Math.max(seen.most, ++seen.underWay);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    seen.underWay--;
+    throw new Error('failed');
+  };
+  const works = await Promise.allSettled(Array.from({ length: 20 }, () => pace.inTurn(work, longMs, never)));
+  expect(works.every(({ status }) => status === 'rejected')).toBe(true);
+  expect(seen).toEqual({ underWay: 0, most: 3 });
 });

@@ -102,7 +102,7 @@ test('nothing is asked about a task that nobody waits for', async () => {
   expect(await wait).toMatchObject({ status: 'queued', runsEnded: 0 });
   bench.asked.length = 0;
   await pause(1500);
-  expect(bench.asked).toEqual([]);
+  expect(bench.asked.filter(({ key }) => key.includes(record.id))).toEqual([]);
 });
 
 test('at the deadline the answer is what is true then', async () => {
