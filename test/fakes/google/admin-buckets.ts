@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Policies } from './admin-policies.ts';
 import { projectNumber, refuse, type Service, type World } from './admin-world.ts';
 import { GoogleFailure } from './failure.ts';
+import type { Authorize } from './server.ts';
 
 export interface FakeBucket {
   metageneration: number;
@@ -15,8 +16,8 @@ export interface Buckets {
   readonly service: Service;
 }
 
-/** The administration of Cloud Storage, and plain uploads. */
-export function createBuckets(world: World, policies: Policies): Buckets {
+/** The administration of Cloud Storage, and plain uploads. `authorize` is asked only for what a caller may itself. */
+export function createBuckets(world: World, policies: Policies, authorize: Authorize = () => true): Buckets {
   const all: Buckets['all'] = new Map();
   const objects: Buckets['objects'] = new Map();
   const isTaken = (name: string) => world.options.bucketsOfOthers?.includes(name) ?? false;
@@ -85,6 +86,18 @@ export function createBuckets(world: World, policies: Policies): Buckets {
         answer({ groups: [name = ''], body }) {
           at(name);
           return policies.set(name, { ...body }, asStorage(precondition));
+        },
+      },
+      {
+        method: 'GET',
+        path: /^\/storage\/v1\/b\/([^/]+)\/iam\/testPermissions$/,
+        answer({ groups: [name = ''], query, raw: { token } }) {
+          at(name);
+          const resource = `projects/_/buckets/${name}`;
+          const permissions = query
+            .getAll('permissions')
+            .filter((permission) => authorize({ token, permission, resource }));
+          return { kind: 'storage#testIamPermissionsResponse', ...(permissions.length === 0 ? {} : { permissions }) };
         },
       },
       {

@@ -49,7 +49,7 @@ export interface AdminState {
 export async function startAdmin(options: AdminOptions & GoogleFakeOptions = {}): Promise<AdminServer> {
   const world = createWorld(options);
   const policies = createPolicies(world, (resource) => ownersOf(resource, world));
-  const buckets = createBuckets(world, policies);
+  const buckets = createBuckets(world, policies, options.authorize);
   const images = createImages(world, policies, buckets);
   const run = createRun(world, policies);
   const services: Service[] = [...projectServices(world, policies), buckets.service, ...images.services, run.service];
