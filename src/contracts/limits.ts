@@ -10,6 +10,10 @@ export const limits = {
   waitSecondsDefault: 45,
   codeTimeoutSecondsDefault: 60,
   claudeTimeoutSecondsDefault: 3300,
+  /** Of each of a Claude task's own commands, before and after it. */
+  commandTimeoutSeconds: 600,
+  /** Without an event of Claude: its longest tool call takes less. */
+  claudeSilenceSeconds: 900,
   codeBytesMax: MiB,
   promptBytesMax: MiB,
   inlineFilesBytesMax: 8 * MiB,

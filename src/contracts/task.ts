@@ -88,7 +88,9 @@ export const claudeSpec = z.strictObject({
   allowedDomains,
   /** Its root is the working directory. */
   repo: repositorySpec.optional(),
+  /** Before Claude, and after a Claude that ended well. */
   setupCommands: z.array(z.string()),
+  finishCommands: z.array(z.string()).optional(),
   /** Globs of artifacts besides everything below `output/`. */
   artifacts: z.array(z.string()),
   endpoint: modelEndpoint,

@@ -3,6 +3,7 @@ import type { Gateway, GatewayOptions } from '../contracts/gateway.ts';
 import type { CollectedFile, Sandbox } from '../contracts/sandbox.ts';
 import type { RunResult, TaskRecord } from '../contracts/task.ts';
 import type { EventLog } from './events.ts';
+import type { Patience } from './patience.ts';
 
 /** All that the execution of one run may use. */
 export interface RunContext {
@@ -14,6 +15,7 @@ export interface RunContext {
   readonly keepArtifact: (file: CollectedFile) => Promise<Artifact>;
   /** Aborted, with a `KillReason` as its reason, when the run must end before its time. */
   readonly stop: AbortSignal;
+  readonly patience: Patience;
   /** Logs what the run survives. */
   readonly warn: (error: unknown, what: string) => void;
   readonly openGateway: (options: GatewayOptions) => Promise<Gateway>;

@@ -21,6 +21,7 @@ import { claimRun } from './claim.ts';
 import { runCode } from './code/run-code.ts';
 import { createEventLog } from './events.ts';
 import { stopped } from './limits.ts';
+import { type Patience, usualPatience } from './patience.ts';
 import { reportResult } from './report.ts';
 import type { RunContext, RunOutcome } from './run-context.ts';
 
@@ -40,6 +41,7 @@ export interface RunOptions {
   readonly spec?: () => Promise<TaskSpec>;
   /** Asked at the end: false where only a server can know how the run ended. */
   readonly mayReport?: () => boolean;
+  readonly patience?: Patience;
 }
 
 /**
@@ -123,7 +125,7 @@ async function outcomeOf(
   run: number,
   stop: AbortController,
   afterwards: RunContext['afterwards'],
-  { spec: givenSpec = () => readSpec(dependencies, task) }: RunOptions,
+  { spec: givenSpec = () => readSpec(dependencies, task), patience = usualPatience }: RunOptions,
 ): Promise<RunOutcome> {
   const { store, tell } = dependencies;
   const timer = setTimeout(() => stop.abort('timed_out' satisfies KillReason), task.timeoutSeconds * 1000);
@@ -147,6 +149,7 @@ async function outcomeOf(
       sandbox: dependencies.sandbox,
       keepArtifact: (file) => keepArtifact(store, task, run, file),
       stop: stop.signal,
+      patience,
       warn: (error, what) => dependencies.log.warn({ task: task.id, run, error }, what),
       openGateway: dependencies.openGateway,
       afterwards,

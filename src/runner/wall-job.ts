@@ -16,6 +16,7 @@ import type {
 import type { RunError } from '../contracts/task.ts';
 import { createHeadTail } from '../lib/head-tail.ts';
 import { wallLimits } from './limits.ts';
+import { type Overdue, type StepPatience, watchSteps } from './patience.ts';
 import type { RunContext } from './run-context.ts';
 
 /** One program in one wall, from the files it finds to the artifacts it leaves. */
@@ -28,6 +29,8 @@ export interface WallJob {
   readonly door?: (server: Server) => void;
   /** Takes the stdout of one step: it is then neither an event nor a part of `stdout`. */
   readonly takeStdout?: { readonly step: number; readonly take: (chunk: Buffer) => void };
+  /** For each step, by its place among the program's steps. */
+  readonly patience?: (step: number) => StepPatience;
   readonly select?: CollectOptions['select'];
   /** Whether a collected file was taken here: it is then no artifact. */
   readonly takeFile?: (file: CollectedFile) => Promise<boolean>;
@@ -35,6 +38,8 @@ export interface WallJob {
 
 export interface WallJobEnd {
   readonly end: WallEnd;
+  /** Which patience with the last step was at its end; the program was then ended as `timed_out`. */
+  readonly overdue?: Overdue;
   /** Head and tail of each stream. */
   readonly stdout: string;
   readonly stderr: string;
@@ -53,10 +58,11 @@ export async function runInWall(job: WallJob, context: RunContext): Promise<Wall
   try {
     await wall.place(job.files);
     await job.furnish?.(wall.place);
-    const { end, stdout, stderr } = await runProgram(wall, job, context);
+    const { end, overdue, stdout, stderr } = await runProgram(wall, job, context);
     const { artifacts, fault } = await collectArtifacts(wall, job, context);
     return {
       end,
+      ...(overdue === undefined ? {} : { overdue }),
       stdout: stdout.text,
       stderr: stderr.text,
       truncated: stdout.truncated || stderr.truncated,
@@ -76,8 +82,15 @@ async function runProgram(wall: Wall, job: WallJob, context: RunContext) {
   };
   // The observer is heard only once `start` has returned.
   let running: Running | undefined;
+  let overdue: Overdue | undefined;
+  const watch = watchSteps(job.patience ?? (() => ({})), (why) => {
+    if (stop.aborted) return;
+    overdue = why;
+    running?.kill('timed_out');
+  });
   const observer: Observer = {
     output(stream, chunk, step) {
+      watch.heard();
       if (stream === 'stdout' && job.takeStdout?.step === step) job.takeStdout.take(chunk);
       else {
         captured[stream].push(chunk);
@@ -86,6 +99,7 @@ async function runProgram(wall: Wall, job: WallJob, context: RunContext) {
       if (events.full) running?.kill('output_limit');
     },
     stepStarted(step) {
+      watch.begins(step);
       if (job.program.steps.length > 1) events.note('phase', `${job.program.steps[step]?.name} begins`);
     },
     processLimitMet() {
@@ -99,7 +113,13 @@ async function runProgram(wall: Wall, job: WallJob, context: RunContext) {
   else stop.addEventListener('abort', kill, { once: true });
   const end = await running.ended;
   stop.removeEventListener('abort', kill);
-  return { end, stdout: captured.stdout.result(), stderr: captured.stderr.result() };
+  watch.end();
+  return {
+    end,
+    overdue: end.cause === 'timed_out' ? overdue : undefined,
+    stdout: captured.stdout.result(),
+    stderr: captured.stderr.result(),
+  };
 }
 
 function leftOut(bytes: number): string {

@@ -14,6 +14,7 @@ import { openGateway, readPrices } from '../../src/gateway/door.ts';
 import { createEgress } from '../../src/gateway/egress.ts';
 import { closeInheritedDescriptors } from '../../src/lib/descriptors.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
+import type { Patience } from '../../src/runner/patience.ts';
 import { executeRun } from '../../src/runner/run.ts';
 import { type BubblewrapOptions, createBubblewrap } from '../../src/sandbox/bubblewrap/index.ts';
 import { createLocalSeal } from '../../src/seal/local.ts';
@@ -41,6 +42,7 @@ export interface RunOptions extends Partial<Omit<ClaudeSpec, 'endpoint'>> {
   /** Fires the moment an event for which it is true was stored. */
   readonly stopAt?: (event: Event) => boolean;
   readonly stopReason?: KillReason;
+  readonly patience?: Patience;
   /** The credential that the runner holds, where it is not the right one. */
   readonly key?: string;
   /** Where the runner looks for the model, where it is not the scripted one. */
@@ -77,7 +79,15 @@ export function useClaude(
   return async (script, options = {}) => {
     const { store, sandbox, home } = state;
     if (store === undefined || sandbox === undefined) throw new Error('only inside of a test');
-    const { timeoutSeconds = 45, stopAt, stopReason = 'cancelled', key = realKey, baseUrl, ...fields } = options;
+    const {
+      timeoutSeconds = 45,
+      stopAt,
+      stopReason = 'cancelled',
+      key = realKey,
+      baseUrl,
+      patience,
+      ...fields
+    } = options;
     const upstream = await startModelServer(script, { key: realKey });
     onTestFinished(() => upstream.close());
     const seal = createLocalSeal({ keyFile: join(home, 'key') });
@@ -96,7 +106,11 @@ export function useClaude(
         seal,
         sandbox,
         openGateway: async (gateway) =>
-          openGateway({ ...gateway, prices: await readPrices(), egress: createEgress({ privateTargets: gateway.privateTargets ?? [] }) }),
+          openGateway({
+            ...gateway,
+            prices: await readPrices(),
+            egress: createEgress({ privateTargets: gateway.privateTargets ?? [] }),
+          }),
         handle: {},
         tell: ({ news }) => {
           if (news !== 'events' || stopAt === undefined) return;
@@ -107,6 +121,7 @@ export function useClaude(
       task,
       0,
       stop,
+      patience === undefined ? {} : { patience },
     );
     const durationMs = performance.now() - startedAt;
     const result = runResult.parse(JSON.parse(String(await store.read(keys.result(task.id, 0)))));

@@ -1,8 +1,12 @@
 import { type Program, type Step, wallPaths } from '../../contracts/sandbox.ts';
 import type { ClaudeSpec } from '../../contracts/task.ts';
+import type { Patience, StepPatience } from '../patience.ts';
 import { cliSchema } from './cli-schema.ts';
 
-/** Everything that is started in the wall: the caller's setup commands, then claude. */
+/**
+ * Everything that is started in the wall: the caller's setup commands, then claude, then, where that exits with 0, the
+ * caller's finish commands.
+ */
 export function claudeProgram(
   spec: ClaudeSpec,
   placeholderKey: string,
@@ -13,12 +17,31 @@ export function claudeProgram(
   const appendSystemPrompt = Buffer.from([spec.appendSystemPrompt, schema?.told].filter(Boolean).join('\n\n'));
   return {
     steps: [
-      ...spec.setupCommands.map((command, index) => setupStep(command, index)),
+      ...spec.setupCommands.map((command, index) => commandStep(`setup ${index + 1}`, command)),
       claudeStep(spec, schema?.schema, systemPrompt.length, appendSystemPrompt.length),
+      ...(spec.finishCommands ?? []).map((command, index) => commandStep(`finish ${index + 1}`, command)),
     ],
     env: { ...runVariables, ...spec.env, ...spec.secrets, ...claudeEnvironment(placeholderKey) },
     stdin: Buffer.concat([systemPrompt, appendSystemPrompt, Buffer.from(spec.prompt)]),
+    stdinStep: placeOfClaude(spec),
   };
+}
+
+/** Which of the steps of `claudeProgram` is claude. */
+export function placeOfClaude({ setupCommands }: ClaudeSpec): number {
+  return setupCommands.length;
+}
+
+/** The caller's command that is this step of `claudeProgram`; undefined where it is none. */
+export function commandAt(spec: ClaudeSpec, step: number): string | undefined {
+  const claude = placeOfClaude(spec);
+  return step < claude ? spec.setupCommands[step] : spec.finishCommands?.[step - claude - 1];
+}
+
+/** A command has a time of its own; claude may take the whole time of the run, but not in silence. */
+export function patienceWith(spec: ClaudeSpec, step: number, { commandMs, silenceMs }: Patience): StepPatience {
+  if (step === placeOfClaude(spec)) return { silenceMs };
+  return commandAt(spec, step) === undefined ? {} : { stepMs: commandMs };
 }
 
 // --- Internal helpers ---
@@ -41,8 +64,8 @@ exec ${wallPaths.claude} "$@"`;
 /** The CLI has no network and one turn: what needs either would only cost the model turns. */
 const toolsOfNoUse = ['WebSearch', 'WebFetch', 'ScheduleWakeup', 'Monitor', 'CronCreate', 'CronList', 'CronDelete'];
 
-function setupStep(command: string, index: number): Step {
-  return { name: `setup ${index + 1}`, argv: ['/bin/bash', '-c', command] };
+function commandStep(name: string, command: string): Step {
+  return { name, argv: ['/bin/bash', '-c', command] };
 }
 
 function claudeStep(spec: ClaudeSpec, schema: object | undefined, systemBytes: number, appendBytes: number): Step {

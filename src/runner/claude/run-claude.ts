@@ -6,7 +6,7 @@ import type { EndOfProgram, RepositoryRun } from '../git/repository-run.ts';
 import { hostRules, proxyVariables } from '../outside.ts';
 import type { RunContext, RunOutcome } from '../run-context.ts';
 import { runInWall } from '../wall-job.ts';
-import { claudeProgram } from './command-line.ts';
+import { claudeProgram, patienceWith, placeOfClaude } from './command-line.ts';
 import { pathsMatching } from './judge.ts';
 import { onRepository, withCommit } from './on-repository.ts';
 import { createClaudeStream } from './stream.ts';
@@ -37,6 +37,7 @@ async function runBehind(
   repository?: RepositoryRun,
 ): Promise<RunOutcome> {
   const stream = createClaudeStream(context.events);
+  const stepsBefore = repository?.stepsBefore ?? 0;
   const files = spec.files.map(placed);
   const program = claudeProgram(spec, gateway.placeholderKey, {
     ...runVariables(context),
@@ -48,7 +49,8 @@ async function runBehind(
       ...(repository === undefined ? {} : { furnish: repository.lay, takeFile: repository.take }),
       program: repository?.around(program) ?? program,
       door: gateway.serve,
-      takeStdout: { step: spec.setupCommands.length + (repository?.stepsBefore ?? 0), take: stream.take },
+      takeStdout: { step: placeOfClaude(spec) + stepsBefore, take: stream.take },
+      patience: (step) => patienceWith(spec, step - stepsBefore, context.patience),
       ...(spec.artifacts.length === 0 ? {} : { select: selectBy(spec.artifacts, context) }),
     },
     context,
@@ -63,6 +65,7 @@ async function runBehind(
             spec,
             task: context.task,
             end,
+            overdue: job.overdue,
             results: stream.results,
             delivered: gateway.delivered(),
             lastFailure: gateway.lastFailure(),
@@ -105,9 +108,9 @@ function selectBy(globs: readonly string[], { events }: RunContext): NonNullable
 }
 
 /** What was spent is the gateway's count, the answer is delivered by it; the rest is claude's own word. */
-function claudeResultOf({ status, claim, answer }: Verdict, gateway: Gateway): ClaudeResult {
+function claudeResultOf({ claim, answer }: Verdict, gateway: Gateway): ClaudeResult {
   const { usage, costUsd } = gateway.spent();
-  const structured = status === 'succeeded' ? answer?.structuredOutput : undefined;
+  const structured = answer?.structuredOutput;
   return {
     response: answer?.response ?? '',
     ...(structured === undefined ? {} : { structuredOutput: structured }),

@@ -2,6 +2,8 @@ import { cleanText } from '../../contracts/clean-text.ts';
 import { type WallEnd, wallPaths } from '../../contracts/sandbox.ts';
 import type { ClaudeSpec, RunError, RunStatus, TaskRecord } from '../../contracts/task.ts';
 import { statusOfEnd } from '../limits.ts';
+import type { Overdue } from '../patience.ts';
+import { commandAt, placeOfClaude } from './command-line.ts';
 import { wasDelivered } from './delivered.ts';
 import { faultAgainst } from './judge.ts';
 import type { ResultLine } from './stream.ts';
@@ -11,6 +13,8 @@ export interface Evidence {
   readonly spec: ClaudeSpec;
   readonly task: TaskRecord;
   readonly end: WallEnd;
+  /** Why the last step was ended, where its own patience was at its end. */
+  readonly overdue?: Overdue | undefined;
   readonly results: readonly (ResultLine | undefined)[];
   /** What the model said, as the gateway delivered it. */
   readonly delivered: readonly string[];
@@ -26,35 +30,63 @@ export interface Verdict {
   readonly error?: RunError;
   /** What claude said of itself at its end, where it said one thing. */
   readonly claim?: ResultLine;
-  /** The answer, where the gateway delivered it; its shape is right only in a run that succeeded. */
+  /** The answer, where the gateway delivered it; with its structured part only where that fits the schema. */
   readonly answer?: { readonly response: string; readonly structuredOutput?: Json };
 }
 
 type Json = NonNullable<ResultLine['structured_output']>;
 
 /**
- * A run of claude succeeded only if it exited 0 with exactly one result that is no error and whose answer the gateway
- * delivered, and which fits the schema where there is one.
+ * A run of claude succeeded only if claude exited with 0 and exactly one result that is no error, whose answer the gateway
+ * delivered and which fits the schema where there is one, and if every command before and after it exited with 0. What
+ * claude has answered is kept whatever follows it.
  */
 export async function verdictOn(evidence: Evidence): Promise<Verdict> {
-  const { end, task, lastFailure } = evidence;
-  const { status, error } = statusOfEnd(end, task);
-  if (error !== undefined) return { status, error: withFailure(error, lastFailure) };
-  if (end.lastStep < evidence.spec.setupCommands.length) return failed(setupFailed(evidence));
-  const [result, ...others] = evidence.results;
-  if (evidence.budgetReached !== undefined && (result === undefined || result.is_error || end.exitCode !== 0)) {
-    return { ...failed('budget_exceeded', evidence.budgetReached), ...(result === undefined ? {} : { claim: result }) };
-  }
-  if (others.length > 0) return failed('model_error', 'Claude gave more than one result, so none of them is believed.');
-  if (result === undefined) return failed(withoutResult(evidence));
-  const fault = faultOf(evidence, result);
-  if (fault !== undefined) return { ...failed(fault), claim: result };
-  const outputFault = await outputFaultOf(evidence, result);
-  if (outputFault !== undefined) return { ...failed(outputFault), claim: result, answer: answerOf(result) };
-  return { status: 'succeeded', claim: result, answer: answerOf(result) };
+  const { end, spec, lastFailure } = evidence;
+  const claude = placeOfClaude(spec);
+  const { status, error } = stoppedFor(evidence);
+  if (end.lastStep <= claude && error !== undefined) return { status, error: withFailure(error, lastFailure) };
+  if (end.lastStep < claude) return failed(commandFailed(evidence));
+  const own = await verdictOnClaude(evidence, end.lastStep === claude ? end.exitCode : 0);
+  if (error !== undefined) return { ...own, status, error };
+  if (own.status !== 'succeeded' || end.lastStep === claude || end.exitCode === 0) return own;
+  return { ...own, ...failed(commandFailed(evidence)) };
 }
 
 // --- Internal helpers ---
+
+/** Of a claude that exited by itself. */
+async function verdictOnClaude(evidence: Evidence, exitCode: number | null): Promise<Verdict> {
+  const [result, ...others] = evidence.results;
+  if (evidence.budgetReached !== undefined && (result === undefined || result.is_error || exitCode !== 0)) {
+    return { ...failed('budget_exceeded', evidence.budgetReached), ...(result === undefined ? {} : { claim: result }) };
+  }
+  if (others.length > 0) return failed('model_error', 'Claude gave more than one result, so none of them is believed.');
+  if (result === undefined) return failed(withoutResult(evidence, exitCode));
+  const fault = faultOf(evidence, result, exitCode);
+  if (fault !== undefined) return { ...failed(fault), claim: result };
+  const outputFault = await outputFaultOf(evidence, result);
+  if (outputFault !== undefined) {
+    return { ...failed(outputFault), claim: result, answer: { response: result.result ?? '' } };
+  }
+  return { status: 'succeeded', claim: result, answer: answerOf(result) };
+}
+
+/** How the run ends where its last step was ended from outside; no error where that one exited by itself. */
+function stoppedFor({ spec, task, end, overdue }: Evidence): { status: RunStatus; error?: RunError } {
+  if (overdue === undefined) return statusOfEnd(end, task);
+  const after = timeOf(overdue.afterMs);
+  if (overdue.why === 'was silent') {
+    const message = `Claude said nothing for ${after}, which is the limit, and was stopped.`;
+    return { status: 'timed_out', error: { code: 'timed_out', message } };
+  }
+  const message = `\`${short(commandAt(spec, end.lastStep) ?? '')}\` took longer than ${after}, which is the limit, and was stopped.`;
+  return { status: 'failed', error: { code: 'command_failed', message } };
+}
+
+function timeOf(ms: number): string {
+  return ms < 60_000 ? `${ms / 1000} s` : `${ms / 60_000} minutes`;
+}
 
 function failed(code: RunError | RunError['code'], message = ''): Verdict {
   return { status: 'failed', error: typeof code === 'string' ? { code, message } : code };
@@ -65,17 +97,17 @@ function withFailure(error: RunError, lastFailure: string | undefined): RunError
   return lastFailure === undefined ? error : { ...error, message: `${error.message} ${lastFailure}` };
 }
 
-function setupFailed({ spec, end }: Evidence): RunError {
-  const command = spec.setupCommands[end.lastStep] ?? '';
+function commandFailed({ spec, end }: Evidence): RunError {
+  const command = commandAt(spec, end.lastStep) ?? '';
   return { code: 'command_failed', message: `\`${short(command)}\` ended with exit ${end.exitCode}` };
 }
 
-function withoutResult({ end, lastFailure, stderr }: Evidence): RunError {
+function withoutResult({ lastFailure, stderr }: Evidence, exitCode: number | null): RunError {
   if (lastFailure !== undefined) return { code: 'model_error', message: lastFailure };
-  if (end.exitCode === notFound && stderr.includes(wallPaths.claude)) return noClaude;
+  if (exitCode === notFound && stderr.includes(wallPaths.claude)) return noClaude;
   const lastLine = cleanText(stderr).trim().split('\n').at(-1) ?? '';
   const said = lastLine === '' ? '' : `: ${short(lastLine)}`;
-  return { code: 'command_failed', message: `Claude ended with exit ${end.exitCode} and without a result${said}` };
+  return { code: 'command_failed', message: `Claude ended with exit ${exitCode} and without a result${said}` };
 }
 
 /** What a shell exits with where there is no such program. */
@@ -86,7 +118,11 @@ const noClaude: RunError = {
     'There is no claude program in this sandbox. Install Claude Code where the runner is, or set RUNYARD_CLAUDE_PATH.',
 };
 
-function faultOf({ spec, end, delivered, lastFailure }: Evidence, result: ResultLine): RunError | undefined {
+function faultOf(
+  { spec, delivered, lastFailure }: Evidence,
+  result: ResultLine,
+  exitCode: number | null,
+): RunError | undefined {
   if (result.subtype === 'error_max_turns') {
     return { code: 'max_turns', message: `Claude reached its limit of ${spec.maxTurns ?? result.num_turns} turns.` };
   }
@@ -94,7 +130,7 @@ function faultOf({ spec, end, delivered, lastFailure }: Evidence, result: Result
     const said = short(result.errors?.[0] ?? result.result ?? result.subtype);
     return { code: 'model_error', message: `${lastFailure ?? 'Claude ended with an error.'} Claude said: ${said}` };
   }
-  if (end.exitCode !== 0) return { code: 'command_failed', message: `Claude ended with exit ${end.exitCode}` };
+  if (exitCode !== 0) return { code: 'command_failed', message: `Claude ended with exit ${exitCode}` };
   const answers = [result.result ?? '', ...(result.structured_output === undefined ? [] : [result.structured_output])];
   if (answers.every((answer) => wasDelivered(answer, delivered))) return undefined;
   return withFailure(
