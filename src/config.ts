@@ -41,6 +41,10 @@ export interface Config {
   readonly allowedDomains: readonly HostRule[];
   /** Where webhooks may go though it is private or plain http. */
   readonly callbackAllow: readonly HostPort[];
+  /** Folders of this machine that callers may bring inputs from. */
+  readonly inputRoots: readonly string[];
+  /** Where repositories may lie though it is private or plain http. */
+  readonly gitAllow: readonly HostPort[];
   /** The most that one run may spend on models. */
   readonly maxBudgetUsd: number | undefined;
   /** The server's own way to a model; undefined where no credential is there. */
@@ -84,6 +88,11 @@ const schema = z
     prices: absolutePath,
     allowed_domains: hostRules,
     callback_allow: hostPorts,
+    git_allow: hostPorts,
+    input_roots: list.refine(
+      (paths) => paths.every((path) => isAbsolute(path)),
+      'must be absolute paths, separated by commas',
+    ),
     max_budget_usd: z
       .string()
       .regex(/^\d{1,6}(\.\d{1,6})?$/, 'must be an amount of dollars, such as 2.50')
@@ -92,10 +101,7 @@ const schema = z
   })
   .partial();
 
-/** Promised by the documentation, not there yet: said plainly, never ignored. */
-const later = new Set(['input_roots', 'git_allow']);
-
-const settings = defineSettings({ prefix: 'RUNYARD', schema, later });
+const settings = defineSettings({ prefix: 'RUNYARD', schema });
 
 /** Defaults < file < environment < flags. Throws SettingsError: one sentence that names flag and variable. */
 export function readConfig(sources: ConfigSources): Config {
@@ -119,6 +125,8 @@ export function readConfig(sources: ConfigSources): Config {
     pricesFile: values.prices,
     allowedDomains: values.allowed_domains ?? [],
     callbackAllow: values.callback_allow ?? [],
+    gitAllow: values.git_allow ?? [],
+    inputRoots: values.input_roots ?? [],
     maxBudgetUsd: values.max_budget_usd,
     ...readForeign(sources.env),
   };

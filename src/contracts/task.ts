@@ -82,6 +82,8 @@ export const claudeSpec = z.strictObject({
   /** A JSON Schema, checked against its meta-schema at submit. */
   outputSchema: z.record(z.string(), z.json()).optional(),
   files: z.array(inlineFile),
+  /** What lies below `input/`: where it comes from where a task is submitted, `sha256:HEX` where it is sealed. */
+  inputs: z.array(z.strictObject({ name: z.string(), from: z.string() })).optional(),
   env: z.record(z.string(), z.string()),
   /** Variables as `env`: references of secrets where a task is submitted, their values where it is sealed. */
   secrets: z.record(z.string(), z.string()).optional(),

@@ -15,7 +15,7 @@ type Texts = Readonly<Record<string, string>>;
 
 /**
  * Settings whose names are told once, in snake case: `claude_path` is `--claude-path`, `PREFIX_CLAUDE_PATH` and
- * `"claude_path"` in a file. Nothing is ignored: what is unknown, wrong, or `later` is a SettingsError.
+ * `"claude_path"` in a file. Nothing is ignored: what is unknown or wrong is a SettingsError.
  */
 export interface Settings<Values> {
   /** Flags before environment. */
@@ -32,14 +32,11 @@ export interface SettingsOptions<Schema extends z.ZodObject> {
   readonly prefix: string;
   /** Every field optional, and made of a string. */
   readonly schema: Schema;
-  /** Settings that a later version will have. */
-  readonly later: ReadonlySet<string>;
 }
 
 export function defineSettings<Schema extends z.ZodObject>({
   prefix,
   schema,
-  later,
 }: SettingsOptions<Schema>): Settings<z.output<Schema>> {
   const names = Object.keys(schema.shape);
   const describe = (name: string) => `${flagOf(name)} (${prefix}_${name.toUpperCase()})`;
@@ -47,7 +44,6 @@ export function defineSettings<Schema extends z.ZodObject>({
   /** The name, if there is such a setting. */
   const known = (name: string, said: string): string => {
     if (names.includes(name)) return name;
-    if (later.has(name)) throw new SettingsError(`${said}: ${describe(name)} is not supported by this version.`);
     throw new SettingsError(`${said} is unknown. The settings are ${names.map(describe).join(', ')}.`);
   };
 

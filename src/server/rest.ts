@@ -12,7 +12,7 @@ import { sendJson } from './problem.ts';
 import type { RestRequest } from './rest-request.ts';
 
 interface Route {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT';
   readonly pattern: RegExp;
   readonly handle: (rest: RestRequest, groups: Readonly<Record<string, string>>, face: Face) => Promise<void>;
 }
@@ -42,6 +42,7 @@ export function noSuchRoute({ request, path }: Pick<RestRequest, 'request' | 'pa
 
 const routes: readonly Route[] = [
   { method: 'POST', pattern: /^\/v1\/tools\/(?<tool>[^/]+)$/, handle: postTool },
+  { method: 'PUT', pattern: /^\/v1\/inputs(?<none>)$/, handle: putInputs },
   { method: 'GET', pattern: /^\/v1\/tasks(?<none>)$/, handle: getTasks },
   { method: 'GET', pattern: /^\/v1\/tasks\/(?<id>[^/]+)$/, handle: getTask },
   { method: 'POST', pattern: /^\/v1\/tasks\/(?<id>[^/]+)\/cancel$/, handle: cancelTask },
@@ -122,6 +123,26 @@ async function cancelTask(
     200,
     taskOutput(await face.services.tasks.cancel(idOf(groups), caller, { waitMs: cancelWaitMs, signal })),
   );
+}
+
+const archiveTypes = ['application/x-tar', 'application/zstd', 'application/gzip'];
+
+/** A web page can send other types without being asked first. */
+async function putInputs(
+  { request, response, caller }: RestRequest,
+  _: Readonly<Record<string, string>>,
+  { services }: Face,
+) {
+  const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
+  if (!archiveTypes.includes(type)) {
+    throw new HttpError(
+      415,
+      `body: must be ${archiveTypes.join(', ')}`,
+      'Send a tar, plain or compressed with zstd or gzip.',
+    );
+  }
+  const { sha256, isNew } = await services.inputs.put(request, caller.owner);
+  sendJson(response, isNew ? 201 : 200, { from: `sha256:${sha256}` });
 }
 
 async function getArtifact(rest: RestRequest, groups: Readonly<Record<string, string>>, { services }: Face) {

@@ -62,7 +62,7 @@ async function recoverKey(context: Recovering, key: string, id: TaskId): Promise
 }
 
 /** Everything of a task that is older than the operator keeps tasks. */
-export async function removeTask({ store }: Launching, record: TaskRecord): Promise<void> {
+export async function removeTask({ store }: Pick<Launching, 'store'>, record: TaskRecord): Promise<void> {
   await store.remove(keys.sealed(record.id));
   await store.remove(keys.pending(record.owner, record.id));
   await store.remove(keys.telling(record.owner, record.id));

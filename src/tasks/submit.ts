@@ -2,6 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Caller } from '../contracts/caller.ts';
 import { asRunyardError, RunyardError } from '../contracts/errors.ts';
 import { newTaskId, type TaskId, taskCreatedAtMs } from '../contracts/ids.ts';
+import type { Inputs } from '../contracts/inputs.ts';
 import { keys, taskIdOfKey } from '../contracts/keys.ts';
 import { limits } from '../contracts/limits.ts';
 import type { Seal } from '../contracts/seal.ts';
@@ -13,7 +14,9 @@ import { finishPending } from './finish.ts';
 import { giveUpLaunching, type Launching, launchTask } from './launch.ts';
 import { readKeyRecord, readRecord, runsOf } from './objects.ts';
 import { allEnded, lookAt } from './progress.ts';
-import { refuseSecrets, type SecretSource, withSecrets } from './task-secrets.ts';
+import { withInputs } from './task-inputs.ts';
+import { type RepositorySource, refuseRepository, withRepository } from './task-repository.ts';
+import { refuseSecrets, withSecrets } from './task-secrets.ts';
 import type { Teller } from './teller.ts';
 
 /**
@@ -21,9 +24,10 @@ import type { Teller } from './teller.ts';
  * was taken: whoever comes next with the same key, or sweeps, goes on from there.
  */
 
-export interface Submitting extends Launching, SecretSource {
+export interface Submitting extends Launching, RepositorySource {
   readonly seal: Seal;
   readonly teller: Pick<Teller, 'check' | 'expect'>;
+  readonly inputs: Pick<Inputs, 'resolve'>;
   readonly retentionMs: number;
 }
 
@@ -35,10 +39,11 @@ const adoptableMs = 3_600_000;
 
 export async function submitTask(context: Submitting, task: NewTask, caller: Caller): Promise<TaskId> {
   refuseSecrets(context, task.spec, caller);
+  refuseRepository(context, task.spec, caller);
   if (task.callbackUrl !== undefined) await context.teller.check(task.callbackUrl, caller.owner);
   const { id, exists } = await identify(context, task, caller);
   if (exists) return id;
-  const spec = await withSecrets(context, task.spec);
+  const spec = await withInputs(context.inputs, await withSecrets(context, await withRepository(context, task.spec)), caller.owner);
   const record = await writeObjects(context, id, { ...task, spec }, caller);
   const durable = context.store.persist(keys.record(id));
   await Promise.all([durable, firstLaunch(context, record)]);

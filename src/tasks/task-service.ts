@@ -2,6 +2,7 @@ import type { Backend } from '../contracts/backend.ts';
 import type { Caller } from '../contracts/caller.ts';
 import { RunyardError } from '../contracts/errors.ts';
 import { type TaskId, taskCreatedAtMs, taskId } from '../contracts/ids.ts';
+import type { Inputs } from '../contracts/inputs.ts';
 import { keys } from '../contracts/keys.ts';
 import type { Seal } from '../contracts/seal.ts';
 import type { Store } from '../contracts/store.ts';
@@ -20,11 +21,11 @@ import { readRecord, readResult } from './objects.ts';
 import { allEnded, lookAt, type Progress, viewOf } from './progress.ts';
 import { settleRuns } from './recover.ts';
 import { type Submitting, submitTask } from './submit.ts';
-import type { SecretSource } from './task-secrets.ts';
+import type { RepositorySource } from './task-repository.ts';
 import type { Teller } from './teller.ts';
 import { createInspections, type Waiting, waitFor } from './wait.ts';
 
-export interface TaskServiceOptions extends SecretSource {
+export interface TaskServiceOptions extends RepositorySource {
   readonly store: Store;
   readonly seal: Seal;
   readonly backend: Backend;
@@ -32,6 +33,7 @@ export interface TaskServiceOptions extends SecretSource {
   readonly noticing: Noticing;
   readonly log: Logger;
   readonly teller: Pick<Teller, 'check' | 'expect'>;
+  readonly inputs: Pick<Inputs, 'resolve'>;
   /** Names this server in the store, for people who read it. */
   readonly writer: string;
   readonly retentionMs: number;

@@ -1,5 +1,6 @@
 import type { IssueTracker } from '../contracts/github.ts';
 import type { HostRule } from '../contracts/hosts.ts';
+import type { Inputs } from '../contracts/inputs.ts';
 import type { ModelEndpoint } from '../contracts/task.ts';
 import type { TaskService } from '../contracts/task-service.ts';
 
@@ -10,6 +11,7 @@ export interface ToolServices {
   /** The server's own way to a model; undefined where no credential is configured. */
   readonly modelEndpoint: ModelEndpoint | undefined;
   readonly policy: CallerPolicy;
+  readonly inputs: Inputs;
 }
 
 /** What the operator lets callers ask for. */

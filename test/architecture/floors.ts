@@ -11,6 +11,7 @@ const adapters = [
   'seal',
   'secrets',
   'webhook',
+  'inputs',
   'github',
   'sandbox',
   'sandbox/shared',
@@ -24,9 +25,10 @@ const below = ['config.ts', 'config', ...ground, ...adapters];
  * a type import counts. The part of a file is the longest name here that its path begins with.
  */
 export const floors: Readonly<Record<string, readonly string[]>> = {
-  'main.ts': ['commands', 'app.ts', 'server', 'specs', 'tools', 'tasks', ...below],
-  commands: ['app.ts', 'runner/main.ts', 'server', 'specs', 'tools', 'tasks', ...below],
-  'app.ts': ['server', 'specs', 'tools', 'tasks', ...below],
+  'main.ts': ['commands', 'app.ts', 'app', 'server', 'specs', 'tools', 'tasks', ...below],
+  commands: ['app.ts', 'app', 'runner/main.ts', 'server', 'specs', 'tools', 'tasks', ...below],
+  'app.ts': ['app', 'server', 'specs', 'tools', 'tasks', ...below],
+  app: ['tools', 'tasks', ...below],
   'runner/main.ts': ['runner', ...below],
   server: ['tools', ...ground],
   specs: ['tools', ...ground],

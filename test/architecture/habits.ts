@@ -6,7 +6,8 @@ import type { Token } from './tokens.ts';
 type Habit = (file: Pick<SourceFile, 'path' | 'tokens' | 'imports'>) => string[];
 
 /** `inside/main.ts` is a program of its own, in a wall. */
-const roots = /^src\/(main\.ts|app\.ts|runner\/main\.ts|commands\/|sandbox\/cloud-run-launcher\/inside\/main\.ts)/;
+const roots =
+  /^src\/(main\.ts|app\.ts|app\/|runner\/main\.ts|commands\/|sandbox\/cloud-run-launcher\/inside\/main\.ts)/;
 /** Commands print; `serve` speaks a protocol on stdout, and `server/stdio.ts` is where it does; so does `inside/main.ts`. */
 const printers =
   /^src\/(main\.ts|commands\/(?!serve\.ts)|server\/stdio\.ts|sandbox\/cloud-run-launcher\/inside\/main\.ts)/;

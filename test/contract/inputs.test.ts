@@ -1,43 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import {
-  chmodSync,
-  chownSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { extract, pack } from 'tar-stream';
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { keys } from '../../src/contracts/keys.ts';
 import { createEgress } from '../../src/gateway/egress.ts';
 import { createInputs } from '../../src/inputs/index.ts';
-import { createFilesystemStore } from '../../src/store/filesystem.ts';
-
-const base = mkdtempSync(join(tmpdir(), 'runyard-inputs-'));
-afterAll(() => rmSync(base, { recursive: true, force: true }));
-
-const owner = 'local:1';
-const never = new AbortController().signal;
-const home = join(base, 'home');
-const roots = join(base, 'roots');
-const tree = join(roots, 'tree');
-const store = createFilesystemStore({ dir: join(home, 'store') });
-const inputs = createInputs({
-  store,
-  spoolDir: join(home, 'spool'),
-  egress: createEgress({ privateTargets: [] }),
-  roots: [roots],
-  ownFolders: [home],
-});
+import { base, home, inputs, kept, never, owner, roots, store, tree } from './inputs-bench.ts';
 
 beforeEach(() => {
   rmSync(roots, { recursive: true, force: true });
@@ -48,41 +16,6 @@ beforeEach(() => {
   chmodSync(join(tree, 'a.sh'), 0o755);
   symlinkSync('../b.txt', join(tree, 'sub/link'));
 });
-
-interface Told {
-  name: string;
-  type: string | null | undefined;
-  mode: number | undefined;
-  text: string;
-}
-
-async function kept(sha256: string): Promise<Told[]> {
-  const tar = zstdDecompressSync((await store.read(keys.input(owner, sha256)))!);
-  expect(createHash('sha256').update(tar).digest('hex')).toBe(sha256);
-  const told: Told[] = [];
-  const reader = extract();
-  Readable.from([tar]).pipe(reader);
-  for await (const entry of reader) {
-    const { name, type, mode, linkname, uid, gid, mtime, uname } = entry.header;
-    expect({ uid, gid, uname, time: mtime?.getTime() }).toEqual({ uid: 0, gid: 0, uname: '', time: 0 });
-    let text = linkname ?? '';
-    for await (const chunk of entry) text += String(chunk).slice(0, 5);
-    told.push({ name, type, mode, text: text.slice(0, 8) });
-  }
-  return told;
-}
-
-async function tarOf(...entries: Parameters<ReturnType<typeof pack>['entry']>[0][]): Promise<Buffer> {
-  const tar = pack();
-  for (const header of entries)
-    tar.entry({ ...header }, header.type === undefined || header.type === 'file' ? 'text' : '');
-  tar.finalize();
-  const chunks: Buffer[] = [];
-  for await (const chunk of tar) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
-}
-
-const put = (bytes: Buffer) => inputs.put(Readable.from([bytes]), owner);
 
 function linkOut(): string {
   const link = join(roots, 'out');
@@ -165,85 +98,6 @@ describe('a folder of this machine', () => {
     spoil();
     await expect(inputs.resolve(tree, owner, never)).rejects.toMatchObject({ code: 'invalid_request' });
     expect(readdirSync(join(home, 'spool'))).toEqual([]);
-  });
-});
-
-describe('an archive', () => {
-  const files = [
-    { name: 'dir', type: 'directory' as const },
-    { name: './dir/one', mode: 0o777, uid: 7, mtime: new Date() },
-  ];
-
-  test('is the same plain, with gzip and with zstd, and kept once', async () => {
-    const tar = await tarOf(...files);
-    const first = await put(tar);
-    expect(first.isNew).toBe(true);
-    for (const packed of [gzipSync(tar), zstdCompressSync(tar), tar]) {
-      expect(await put(packed)).toEqual({ sha256: first.sha256, isNew: false });
-    }
-    expect(await kept(first.sha256)).toEqual([
-      { name: 'dir', type: 'directory', mode: 0o755, text: '' },
-      { name: 'dir/one', type: 'file', mode: 0o755, text: 'text' },
-    ]);
-  });
-
-  test('is found by its hash by its owner, and by nobody else', async () => {
-    const { sha256 } = await put(await tarOf(...files));
-    expect(await inputs.resolve(`sha256:${sha256}`, owner, never)).toBe(sha256);
-    await expect(inputs.resolve(`sha256:${sha256}`, 'key:other', never)).rejects.toMatchObject({ code: 'not_found' });
-    await expect(inputs.resolve(`sha256:${'0'.repeat(64)}`, owner, never)).rejects.toMatchObject({ code: 'not_found' });
-  });
-
-  test.for([
-    ['a path that climbs', [{ name: '../x' }]],
-    ['one that climbs on the way', [{ name: 'a/../../x' }]],
-    ['an absolute path', [{ name: '/etc/passwd' }]],
-    ['a link out', [{ name: 'l', type: 'symlink' as const, linkname: '/etc' }]],
-    ['a link that climbs', [{ name: 'a/l', type: 'symlink' as const, linkname: '../../x' }]],
-    ['a file below a link', [{ name: 'l', type: 'symlink' as const, linkname: 'd' }, { name: 'l/x' }]],
-    ['a file below a file', [{ name: 'f' }, { name: 'f/x' }]],
-    ['a hard link', [{ name: 'f' }, { name: 'h', type: 'link' as const, linkname: 'f' }]],
-    ['a device', [{ name: 'd', type: 'character-device' as const, devmajor: 1, devminor: 3 }]],
-    ['a pipe', [{ name: 'p', type: 'fifo' as const }]],
-    ['the same file twice', [{ name: 'f' }, { name: 'f' }]],
-  ] as const)('is refused with %s', async ([, entries]) => {
-    const before = await store.list(keys.allInputs);
-    await expect(put(await tarOf(...entries))).rejects.toMatchObject({ code: 'invalid_request' });
-    expect(await store.list(keys.allInputs)).toEqual(before);
-    expect(readdirSync(join(home, 'spool'))).toEqual([]);
-  });
-
-  test.for([
-    ['nothing that is a tar', Buffer.alloc(2000, 'x')],
-    ['a gzip that breaks off', gzipSync(Buffer.alloc(100_000, 1)).subarray(0, 60)],
-    ['a zstd of nonsense', Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), Buffer.alloc(100, 0xff)])],
-  ] as const)('is refused where it is %s', async ([, bytes]) => {
-    await expect(put(bytes)).rejects.toMatchObject({
-      code: 'invalid_request',
-      message: expect.stringContaining('archive is broken'),
-    });
-  });
-
-  test('that breaks off in the middle is refused', async () => {
-    const tar = await tarOf({ name: 'a', size: 4 }, { name: 'b', size: 4 });
-    await expect(put(tar.subarray(0, 1300))).rejects.toMatchObject({ code: 'invalid_request' });
-  });
-
-  test('that is a bomb is stopped at 4 GiB, long before it is unpacked', async () => {
-    const tar = pack();
-    const header = await tarOf({ name: 'bomb', size: 4 });
-    tar.destroy();
-    // The header alone tells of 5 GiB.
-    const bomb = Buffer.from(header.subarray(0, 512));
-    bomb.write('50000000000\0', 124, 'latin1');
-    let sum = 0;
-    bomb.fill(' ', 148, 156);
-    for (const byte of bomb) sum += byte;
-    bomb.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
-    await expect(put(bomb)).rejects.toMatchObject({
-      code: 'invalid_request',
-      message: 'It unpacks to more than 4 GiB.',
-    });
   });
 });
 

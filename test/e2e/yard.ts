@@ -8,6 +8,7 @@ import type { Store } from '../../src/contracts/store.ts';
 import type { CodeSpec } from '../../src/contracts/task.ts';
 import type { NewTask, TaskService, TaskView } from '../../src/contracts/task-service.ts';
 import { createEgress } from '../../src/gateway/egress.ts';
+import { createInputs } from '../../src/inputs/index.ts';
 import { createLogger } from '../../src/lib/logger.ts';
 import { createLocalSeal } from '../../src/seal/local.ts';
 import { createEnvironmentSecrets } from '../../src/secrets/environment.ts';
@@ -26,7 +27,7 @@ export interface Yard {
   readonly home: string;
   readonly store: Store;
   /** A server on this home. `through` stands between it and the store. */
-  server(through?: (store: Store) => Store, secrets?: SecretSource, receivers?: readonly DialTarget[]): YardServer;
+  server(through?: (store: Store) => Store, secrets?: SecretSource, receivers?: readonly DialTarget[], privateHosts?: readonly DialTarget[]): YardServer;
   runnerLog(): string;
   remove(): Promise<void>;
 }
@@ -62,7 +63,7 @@ export function createYard(): Yard {
   return {
     home,
     store,
-    server(through = (each) => each, secrets = noSecrets, receivers = []) {
+    server(through = (each) => each, secrets = noSecrets, receivers = [], privateHosts = []) {
       const hints = createHints();
       const backend = createLocalBackend({
         program: new URL('../../src/runner/main.ts', import.meta.url).pathname,
@@ -77,6 +78,7 @@ export function createYard(): Yard {
       });
       const parts = {
         ...secrets,
+        repositories: { privateHosts, knownHosts: async () => '' },
         store: through(store),
         seal: createLocalSeal({ keyFile: join(home, 'key') }),
         backend,
@@ -89,7 +91,8 @@ export function createYard(): Yard {
       const egress = createEgress({ privateTargets: receivers });
       const webhooks = createWebhookSender({ egress });
       const teller = startTeller({ ...parts, egress, webhooks, plainCallbacks: receivers });
-      const context: Recovering & Parameters<typeof createTaskService>[0] = { ...parts, teller };
+      const inputs = createInputs({ store, egress, spoolDir: join(home, 'spool'), roots: [], ownFolders: [home] });
+      const context: Recovering & Parameters<typeof createTaskService>[0] = { ...parts, teller, inputs };
       const server = {
         tasks: createTaskService(context),
         backend,

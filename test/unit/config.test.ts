@@ -27,6 +27,7 @@ test('nothing said is a local server on stdio', () => {
     pricesFile: undefined,
     allowedDomains: [],
     callbackAllow: [],
+    inputRoots: [],
     maxBudgetUsd: undefined,
     model: undefined,
     github: { apiUrl: 'https://api.github.com', token: undefined },
@@ -91,12 +92,6 @@ describe('what is wrong stops the start with one sentence that names it', () => 
     ],
     ['an unknown variable', { env: { RUNYARD_COLOR: 'red' } }, /^RUNYARD_COLOR is unknown/],
     ['an unknown field of the file', file('{"color":"red"}'), /^"color" in the configuration file is unknown/],
-    [
-      'a setting of a later version',
-      { env: { RUNYARD_INPUT_ROOTS: '/r' } },
-      /^RUNYARD_INPUT_ROOTS: --input-roots \(RUNYARD_INPUT_ROOTS\) is not supported/,
-    ],
-    ['such a flag', { flags: ['--git-allow', 'x'] }, /^--git-allow: .* is not supported by this version/],
     ['an unknown backend', { env: { RUNYARD_BACKEND: 'moon' } }, /^--backend \(RUNYARD_BACKEND\) must be "local"/],
     [
       'a cloud without a place',
@@ -119,6 +114,7 @@ describe('what is wrong stops the start with one sentence that names it', () => 
       { env: { RUNYARD_CALLBACK_ALLOW: 'hooks' } },
       /^--callback-allow .* must be host:port/,
     ],
+    ['a relative root', { env: { RUNYARD_INPUT_ROOTS: 'here' } }, /^--input-roots .* must be absolute paths/],
     ['no budget', { env: { RUNYARD_MAX_BUDGET_USD: '0' } }, /^--max-budget-usd .* must be more than 0/],
     ['a wrong auth', { env: { RUNYARD_AUTH: 'maybe' } }, /^--auth \(RUNYARD_AUTH\) must be/],
     ['no days', { env: { RUNYARD_RETENTION_DAYS: '0' } }, /^--retention-days .* must be a number of days/],

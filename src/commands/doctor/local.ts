@@ -1,4 +1,4 @@
-import { claudeProgram } from '../../app.ts';
+import { claudeProgram } from '../../app/engines.ts';
 import type { Config } from '../../config.ts';
 import type { Finding } from '../../contracts/sandbox.ts';
 import { probeSandbox } from '../../sandbox/detect.ts';

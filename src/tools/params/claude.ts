@@ -4,6 +4,20 @@ import { pathFault } from './files.ts';
 import { boundedText, notEmpty, totalBytes } from './text.ts';
 
 const listMax = 200;
+const inputsMax = 50;
+
+/** What lies below `input/` of the working directory. */
+export const inputs = z
+  .array(
+    z.strictObject({
+      name: z.string().regex(/^[\w][\w.-]{0,99}$/, 'is no plain name'),
+      from: z.string().min(1).max(4096),
+    }),
+  )
+  .max(inputsMax, `must hold at most ${inputsMax} inputs`)
+  .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, 'holds one name twice')
+  .optional()
+  .describe('Archives and folders, unpacked below input/NAME: sha256:HEX, https:// or a path of the server');
 const globsMax = 100;
 
 /** A name for the `claude` program: nothing that it could take for an option. */

@@ -8,6 +8,7 @@ import type { Store } from '../../../src/contracts/store.ts';
 import type { RunResult, TaskRecord } from '../../../src/contracts/task.ts';
 import type { Noticing, TaskService } from '../../../src/contracts/task-service.ts';
 import { createEgress } from '../../../src/gateway/egress.ts';
+import { createInputs } from '../../../src/inputs/index.ts';
 import { silentLogger } from '../../../src/lib/logger.ts';
 import { createLocalSeal } from '../../../src/seal/local.ts';
 import { createEnvironmentSecrets } from '../../../src/secrets/environment.ts';
@@ -64,6 +65,7 @@ export function createBench({ noticing = noticingByLooks, answerMs = 0 }: BenchO
   const parts = {
     secrets: createEnvironmentSecrets({}),
     secretDeclarations: [],
+    repositories: { privateHosts: [], knownHosts: async () => '' },
     store: askedStore(store, asked, answerMs),
     seal: createLocalSeal({ keyFile: join(dir, 'key') }),
     backend: far,
@@ -74,8 +76,9 @@ export function createBench({ noticing = noticingByLooks, answerMs = 0 }: BenchO
     retentionMs: 86_400_000,
   };
   const egress = createEgress({ privateTargets: [] });
+  const inputs = createInputs({ store, egress, spoolDir: join(dir, 'spool'), roots: [], ownFolders: [dir] });
   const teller = startTeller({ ...parts, egress, webhooks: createWebhookSender({ egress }), plainCallbacks: [] });
-  const context: Recovering & Parameters<typeof createTaskService>[0] = { ...parts, teller };
+  const context: Recovering & Parameters<typeof createTaskService>[0] = { ...parts, teller, inputs };
   return {
     store,
     tasks: createTaskService(context),

@@ -1,0 +1,74 @@
+import type { Caller } from '../contracts/caller.ts';
+import type { DialTarget } from '../contracts/egress.ts';
+import { RunyardError } from '../contracts/errors.ts';
+import { looksLikeAddress } from '../contracts/hosts.ts';
+import { parseRepositoryUrl, type RepositoryAddress, type RepositorySpec } from '../contracts/repository.ts';
+import { refuseUndeclared } from '../contracts/secret-policy.ts';
+import type { TaskSpec } from '../contracts/task.ts';
+import type { SecretSource } from './task-secrets.ts';
+
+/** What the operator allows and knows of the hosts of repositories. */
+export interface RepositoryPolicy {
+  /** Hosts and ports that may be private, or spoken to in plain http. */
+  readonly privateHosts: readonly DialTarget[];
+  /** Lines of `known_hosts` besides those that ship with the product, as they are now. */
+  readonly knownHosts: () => Promise<string>;
+}
+
+export interface RepositorySource extends SecretSource {
+  readonly repositories: RepositoryPolicy;
+}
+
+/** Throws `forbidden` or `egress_denied` where the task names a repository, or a secret for one, that it may not use. */
+export function refuseRepository(source: RepositorySource, spec: TaskSpec, caller: Caller): void {
+  if (spec.kind !== 'claude' || spec.repo === undefined) return;
+  const { url, secret } = spec.repo;
+  const address = addressOf(url);
+  const { host, port, transport } = address;
+  if (!isAllowed(source, address)) {
+    if (transport === 'http') throw denied(url, 'is plain http');
+    if (looksLikeAddress(host)) throw denied(url, 'is an address and not a name');
+  }
+  if (secret !== undefined) refuseUndeclared(source.secretDeclarations, secret, 'git', caller, { host, port });
+  else if (transport === 'ssh') {
+    throw new RunyardError('invalid_request', 'repo.secret: ssh needs a private key. Name its reference.');
+  }
+}
+
+/** The spec with the repository's secret in place of its reference, and what a runner must know of its host. */
+export async function withRepository(source: RepositorySource, spec: TaskSpec): Promise<TaskSpec> {
+  if (spec.kind !== 'claude' || spec.repo === undefined) return spec;
+  const address = addressOf(spec.repo.url);
+  const [secret, knownHosts] = await Promise.all([
+    spec.repo.secret === undefined
+      ? undefined
+      : source.secrets.read(spec.repo.secret, AbortSignal.timeout(readingTimeoutMs)),
+    address.transport === 'ssh' ? source.repositories.knownHosts() : '',
+  ]);
+  const repo: RepositorySpec = {
+    ...spec.repo,
+    ...(secret === undefined ? {} : { secret }),
+    operator: { isAllowed: isAllowed(source, address), knownHosts },
+  };
+  return { ...spec, repo };
+}
+
+// --- Internal helpers ---
+
+const readingTimeoutMs = 20_000;
+
+function addressOf(url: string): RepositoryAddress {
+  const address = parseRepositoryUrl(url);
+  if (typeof address === 'string') throw new RunyardError('invalid_request', `repo.url: ${address}`);
+  return address;
+}
+
+function isAllowed({ repositories }: RepositorySource, { host, port }: RepositoryAddress): boolean {
+  return repositories.privateHosts.some((each) => each.host === host && each.port === port);
+}
+
+function denied(url: string, why: string): RunyardError {
+  return new RunyardError('egress_denied', `repo.url: ${url} ${why}.`, {
+    hint: 'Use its https address. The operator can list hosts that may be private or plain in RUNYARD_GIT_ALLOW.',
+  });
+}
