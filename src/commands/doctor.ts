@@ -52,10 +52,11 @@ interface Examined {
 }
 
 async function examineBackend(config: Config, surroundings: Surroundings): Promise<Examined> {
-  if (config.backend === 'local' || config.cloud === undefined) return lookAtHere(config);
+  const { backend, cloud } = config;
+  if (backend === 'local' || cloud === undefined) return lookAtHere(config);
   const { cloudTrial, lookAtCloud } = await import('./doctor/cloud/index.ts');
-  const { findings, canTry } = await lookAtCloud(config.cloud, config, surroundings.endpointOf);
-  const trial = canTry ? await cloudTrial(config.cloud, surroundings) : [noTrial];
+  const { findings, canTry } = await lookAtCloud(cloud, config, surroundings.endpointOf);
+  const trial = canTry ? await cloudTrial({ ...config, cloud }, surroundings) : [noTrial];
   return { findings: [...findings, ...trial], ok: isComplete(trial) };
 }
 

@@ -1,14 +1,16 @@
-import { openCloud } from '../../../app.ts';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createApp } from '../../../app.ts';
+import type { Config } from '../../../config.ts';
 import type { CloudPlace } from '../../../contracts/cloud.ts';
-import { asRunyardError, RunyardError } from '../../../contracts/errors.ts';
+import { asRunyardError } from '../../../contracts/errors.ts';
 import type { Finding } from '../../../contracts/sandbox.ts';
 import type { CodeSpec, RunResult, TaskRecord } from '../../../contracts/task.ts';
 import type { NewTask, TaskService, TaskView } from '../../../contracts/task-service.ts';
 import { silentLogger } from '../../../lib/logger.ts';
-import { createSecrets } from '../../../secrets/index.ts';
-import { createHints } from '../../../tasks/hints.ts';
+import { createGcsStore } from '../../../store/gcs/index.ts';
 import { removeTask } from '../../../tasks/recover.ts';
-import { createTaskService } from '../../../tasks/task-service.ts';
 import { names } from '../../deploy/installation.ts';
 import { duration } from '../../deploy/print.ts';
 import { gcloud } from '../../deploy/shell.ts';
@@ -23,12 +25,14 @@ export interface TrialOptions {
   readonly withinMs?: number;
 }
 
+/** Of a configuration that names a place in the cloud. */
+export type CloudConfig = Config & { readonly cloud: CloudPlace };
+
 const subject = 'trial';
 const caller = { owner: 'local:doctor' };
 const timeoutSeconds = 20;
 const tellEveryMs = 5000;
 const cancelWaitMs = 10_000;
-const dayMs = 24 * 3_600_000;
 
 const spec: CodeSpec = { kind: 'code', language: 'bash', code: wallProgram, files: [], stdin: '', args: [], env: {} };
 const task: NewTask = { spec, runs: 1, size: 'small', timeoutSeconds };
@@ -37,9 +41,9 @@ const task: NewTask = { spec, runs: 1, size: 'small', timeoutSeconds };
  * One tiny task through the real store, seal, jobs and runner: whether it comes back, after how long, and what it saw of
  * its wall. Looks after no other task, and leaves nothing of its own. Never throws.
  */
-export async function cloudTrial(place: CloudPlace, options: TrialOptions): Promise<Finding[]> {
+export async function cloudTrial(config: CloudConfig, options: TrialOptions): Promise<Finding[]> {
   try {
-    return await withTasks(place, (tasks) => tryOne(tasks, place, options));
+    return await withTasks(config, (tasks) => tryOne(tasks, config.cloud, options));
   } catch (error) {
     const { message, hint } = asRunyardError(error);
     return [{ subject, state: 'missing', detail: message, remedy: hint }];
@@ -51,29 +55,18 @@ interface Tasks extends TaskService {
   forget(record: TaskRecord): Promise<void>;
 }
 
-/** The service alone, as a server has it, without a keeper: the tasks of others are none of the doctor's business. */
-async function withTasks<T>(place: CloudPlace, work: (tasks: Tasks) => Promise<T>): Promise<T> {
-  const engine = await openCloud(place, silentLogger);
-  const context = {
-    ...engine,
-    secrets: createSecrets({ env: {}, secretManager: undefined }),
-    secretDeclarations: [],
-    hints: createHints(),
-    log: silentLogger,
-    teller: { check: refuseCallback, expect: refuseCallback },
-    writer: 'runyard doctor',
-    retentionMs: dayMs,
-  };
+/** The service as a server has it, but alone: the tasks of others are none of the doctor's business. */
+async function withTasks<T>(config: CloudConfig, work: (tasks: Tasks) => Promise<T>): Promise<T> {
+  const home = await mkdtemp(join(tmpdir(), 'runyard-doctor-'));
+  const { project, bucket, endpoints } = config.cloud;
+  const store = createGcsStore({ project, bucket, endpoint: endpoints.storage });
+  const app = await createApp({ ...config, home }, silentLogger, { alone: true });
   try {
-    return await work({ ...createTaskService(context), forget: (record) => removeTask(context, record) });
+    return await work({ ...app.face.services.tasks, forget: (record) => removeTask({ store }, record) });
   } finally {
-    await engine.backend.close();
-    await engine.store.close();
+    await app.close();
+    await rm(home, { recursive: true, force: true });
   }
-}
-
-async function refuseCallback(): Promise<void> {
-  throw new RunyardError('invalid_request', 'The trial of the doctor tells nobody of its end.');
 }
 
 async function tryOne(tasks: Tasks, place: CloudPlace, options: TrialOptions): Promise<Finding[]> {
