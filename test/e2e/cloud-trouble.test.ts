@@ -60,18 +60,21 @@ async function expectTruth(served: Served, ids: readonly string[]): Promise<void
   }
 }
 
+/** The task under its key, which is the same one however often it is asked for. */
+async function begin(served: Served, n: number, name: string): Promise<string> {
+  for (;;) {
+    const call = served.call('execute_code', { ...input(n, name), wait_seconds: 0 });
+    const answer = await call.catch(() => undefined);
+    if (answer !== undefined) return String(answer.task_id);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+const numbers = Array.from({ length: tasks }, (_, n) => n);
+
 test(`of ${tasks} tasks none is lost, none is run twice, and every result is true`, async () => {
   const served = await serve(home, google.env);
-  const begin = async (n: number): Promise<string> => {
-    for (;;) {
-      const call = served.call('execute_code', { ...input(n, 'trouble'), wait_seconds: 0 });
-      // The same key makes it the same task, however often it is asked for.
-      const answer = await call.catch(() => undefined);
-      if (answer !== undefined) return String(answer.task_id);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  };
-  const ids = await Promise.all(Array.from({ length: tasks }, (_, n) => begin(n)));
+  const ids = await Promise.all(numbers.map((n) => begin(served, n, 'trouble')));
   await expectTruth(served, ids);
   const harmed = google.troubles.map(({ counts }) => counts.refused + counts.lostAnswer + counts.lostRequest);
   expect(harmed.reduce((sum, each) => sum + each)).toBeGreaterThan(10);
@@ -79,24 +82,17 @@ test(`of ${tasks} tasks none is lost, none is run twice, and every result is tru
 }, 300_000);
 
 test(`servers that are killed at any moment lose none of ${tasks} tasks`, async () => {
-  const ids = new Map<number, string>();
-  for (let server = 0; ids.size < tasks; server++) {
+  for (const [round, afterMs] of [50, 150, 300, 500, 800, 1300].entries()) {
     const served = await serve(home, google.env);
-    const left = Array.from({ length: tasks }, (_, n) => n).filter((n) => !ids.has(n));
-    const calls = left.slice(0, 6).map(async (n) => {
-      const answer = await served.call('execute_code', { ...input(n, 'killed'), wait_seconds: 0 });
-      ids.set(n, String(answer.task_id));
-    });
-    for (const call of calls) call.catch(() => undefined);
+    const some = numbers.filter((n) => n % 6 <= round);
+    const calls = some.map((n) => served.call('execute_code', { ...input(n, 'killed'), wait_seconds: 0 }));
+    const settled = Promise.allSettled(calls);
     // From before the first write to after the last launch.
-    await new Promise((resolve) => setTimeout(resolve, 100 + 250 * (server % 8)));
+    await new Promise((resolve) => setTimeout(resolve, afterMs));
     process.kill(served.pid, 'SIGKILL');
-    await Promise.allSettled(calls);
+    await settled;
   }
   const last = await serve(home, google.env);
-  await expectTruth(
-    last,
-    Array.from({ length: tasks }, (_, n) => ids.get(n)!),
-  );
+  await expectTruth(last, await Promise.all(numbers.map((n) => begin(last, n, 'killed'))));
   await last.close();
 }, 400_000);
