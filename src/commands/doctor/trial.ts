@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type App, createApp } from '../../app.ts';
@@ -8,6 +7,7 @@ import { asRunyardError, RunyardError } from '../../contracts/errors.ts';
 import type { Finding } from '../../contracts/sandbox.ts';
 import type { CodeSpec, RunResult } from '../../contracts/task.ts';
 import { silentLogger } from '../../lib/logger.ts';
+import { inScratchHome } from './scratch.ts';
 
 const programs = {
   python: 'print(42)',
@@ -26,18 +26,24 @@ export const noTrial: Finding = { subject, state: 'missing', detail: 'not tried'
  * are scratch ones, so that nothing stays; the wall, the work folder and all limits are those of the configuration.
  */
 export async function trialFinding(config: Config, language: keyof typeof programs): Promise<Finding> {
-  const home = await mkdtemp(join(tmpdir(), 'runyard-doctor-'));
-  const app = await createApp({ ...config, home }, silentLogger);
+  return inScratchHome(async (home) => {
+    try {
+      return await tryTwice({ ...config, home }, language);
+    } catch (error) {
+      const { message, hint } = asRunyardError(error);
+      return { subject, state: 'missing', detail: `${message}${await lastWordsOfRunner(home)}`, remedy: hint };
+    }
+  });
+}
+
+async function tryTwice(config: Config, language: keyof typeof programs): Promise<Finding> {
+  const app = await createApp(config, silentLogger);
   try {
     const cold = await timed(() => runOnce(app, language));
     const warm = await timed(() => runOnce(app, language));
-    return warm.result.status === 'succeeded' ? wentWell(language, cold, warm) : await failed(warm.result, home);
-  } catch (error) {
-    const { message, hint } = asRunyardError(error);
-    return { subject, state: 'missing', detail: `${message}${await lastWordsOfRunner(home)}`, remedy: hint };
+    return warm.result.status === 'succeeded' ? wentWell(language, cold, warm) : await failed(warm.result, config.home);
   } finally {
     await app.close();
-    await rm(home, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createApp } from '../../../app.ts';
 import type { Config } from '../../../config.ts';
 import type { CloudPlace } from '../../../contracts/cloud.ts';
@@ -14,6 +11,7 @@ import { removeTask } from '../../../tasks/recover.ts';
 import { names } from '../../deploy/installation.ts';
 import { duration } from '../../deploy/print.ts';
 import { gcloud } from '../../deploy/shell.ts';
+import { inScratchHome } from '../scratch.ts';
 import { wallFinding, wallProgram } from './wall.ts';
 
 export interface TrialOptions {
@@ -57,16 +55,16 @@ interface Tasks extends TaskService {
 
 /** The service as a server has it, but alone: the tasks of others are none of the doctor's business. */
 async function withTasks<T>(config: CloudConfig, work: (tasks: Tasks) => Promise<T>): Promise<T> {
-  const home = await mkdtemp(join(tmpdir(), 'runyard-doctor-'));
   const { project, bucket, endpoints } = config.cloud;
   const store = createGcsStore({ project, bucket, endpoint: endpoints.storage });
-  const app = await createApp({ ...config, home }, silentLogger, { alone: true });
-  try {
-    return await work({ ...app.face.services.tasks, forget: (record) => removeTask({ store }, record) });
-  } finally {
-    await app.close();
-    await rm(home, { recursive: true, force: true });
-  }
+  return inScratchHome(async (home) => {
+    const app = await createApp({ ...config, home }, silentLogger, { alone: true });
+    try {
+      return await work({ ...app.face.services.tasks, forget: (record) => removeTask({ store }, record) });
+    } finally {
+      await app.close();
+    }
+  });
 }
 
 async function tryOne(tasks: Tasks, place: CloudPlace, options: TrialOptions): Promise<Finding[]> {
