@@ -71,7 +71,8 @@ export function createStorageActs({ guard, objects, uploads, pageKeysMax }: Stor
   const getBucket = (_: Asked, act: Act): Answer => {
     guard.allow({ ...act, permission: 'storage.buckets.get' });
     const { bucket: name } = act;
-    return json({ kind: 'storage#bucket', id: name, name, location: 'EUROPE-WEST1', storageClass: 'STANDARD' });
+    const place = { projectNumber: '123456789012', location: 'EUROPE-WEST1', storageClass: 'STANDARD' };
+    return json({ kind: 'storage#bucket', id: name, name, ...place });
   };
 
   const list = ({ url }: Asked, act: Act): Answer => {
