@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type Artifact, artifactUri } from './artifact.ts';
 import { cleanJson, cleanText } from './clean-text.ts';
 import type { TaskId } from './ids.ts';
+import type { GitResult } from './repository.ts';
 import { type ClaudeResult, neverBegun, type RunError, type RunResult, type Usage } from './task.ts';
 
 /** The parts that outputs of tasks are made of: their schemas, and how each is told. Untrusted text is cleaned here. */
@@ -30,6 +31,22 @@ export const usageOutput = z.object({
   cache_creation_input_tokens: z.int(),
   cache_read_input_tokens: z.int(),
 });
+
+export const gitOutput = z.object({
+  sha: z.string(),
+  branch: z.string().optional(),
+  pushed: z.boolean(),
+  diff_stat: z.object({ files: z.int(), insertions: z.int(), deletions: z.int() }).optional(),
+});
+
+export function gitEnd({ sha, branch, pushed, diffStat }: GitResult): z.infer<typeof gitOutput> {
+  return {
+    sha,
+    ...(branch === undefined ? {} : { branch }),
+    pushed,
+    ...(diffStat === undefined ? {} : { diff_stat: diffStat }),
+  };
+}
 
 export function codeEnd(result: RunResult) {
   return {

@@ -8,6 +8,8 @@ import {
   commonEnd,
   errorEnd,
   errorOutput,
+  gitEnd,
+  gitOutput,
   usageEnd,
   usageOutput,
 } from './run-output.ts';
@@ -79,6 +81,7 @@ export const claudeOutput = z.object({
   cost_usd: z.number().nullable().optional(),
   permission_denials: z.array(z.unknown()).optional(),
   session_id: z.string().optional(),
+  git: gitOutput.optional(),
   ...taskTail,
   runs: z.array(claudeRun).optional(),
 });
@@ -110,7 +113,11 @@ export function runOutput({ id, kind }: TaskRecord, result: RunResult): TaskOutp
   const head = { task_id: id, status: result.status, success: result.status === 'succeeded' };
   return kind === 'code'
     ? { ...head, ...codeEnd(result), ...commonEnd(id, result), sandbox: result.sandbox }
-    : { ...head, ...claudeEnd(result.claude), ...commonEnd(id, result) };
+    : { ...head, ...claudeEnd(result.claude), ...gitOf(result), ...commonEnd(id, result) };
+}
+
+function gitOf({ git }: RunResult) {
+  return git === undefined ? {} : { git: gitEnd(git) };
 }
 
 /** Of several runs together; what only one program can say stands in `runs`. */

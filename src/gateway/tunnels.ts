@@ -31,6 +31,8 @@ export function createTunnels({ hosts, egress, isKey, onDenied }: TunnelOptions)
     if (!isKey(passwordOf(request))) return refuse(407, 'the key is not the one of this run');
     if (!allowsHost(hosts, target.host, target.port)) return refuse(403, `this run may not reach ${target.host}`);
 
+    // The two halves of a tunnel and the server's own listeners are more than ten.
+    client.setMaxListeners(20);
     const gone = new AbortController();
     client.once('close', () => gone.abort());
     let upstream: Socket;

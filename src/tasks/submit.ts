@@ -43,7 +43,11 @@ export async function submitTask(context: Submitting, task: NewTask, caller: Cal
   if (task.callbackUrl !== undefined) await context.teller.check(task.callbackUrl, caller.owner);
   const { id, exists } = await identify(context, task, caller);
   if (exists) return id;
-  const spec = await withInputs(context.inputs, await withSecrets(context, await withRepository(context, task.spec)), caller.owner);
+  const spec = await withInputs(
+    context.inputs,
+    await withSecrets(context, await withRepository(context, task.spec)),
+    caller.owner,
+  );
   const record = await writeObjects(context, id, { ...task, spec }, caller);
   const durable = context.store.persist(keys.record(id));
   await Promise.all([durable, firstLaunch(context, record)]);

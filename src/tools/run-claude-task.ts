@@ -15,6 +15,7 @@ import {
   metadataField,
   refuseDomains,
 } from './params/outside.ts';
+import { repoField, repositoryOf } from './params/repo.ts';
 import {
   envField,
   idempotencyKeyField,
@@ -45,6 +46,7 @@ const input = z
     max_turns: z.int().min(1).max(10_000).optional(),
     max_budget_usd: maxBudgetField,
     output_schema: z.record(z.string(), z.unknown()).optional().describe('JSON Schema of structured_output'),
+    repo: repoField,
     files,
     env: envField,
     secrets: secretsField,
@@ -118,6 +120,7 @@ function taskOf(fields: Fields, endpoint: ModelEndpoint, maxBudgetUsd: number | 
       maxTurns: fields.max_turns,
       maxBudgetUsd,
       outputSchema: jsonObject.optional().parse(fields.output_schema),
+      repo: repositoryOf(fields.repo),
       files: fields.files,
       env: fields.env,
       secrets: fields.secrets,

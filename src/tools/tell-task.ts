@@ -22,6 +22,7 @@ export function tellClaude(output: ClaudeOutput): string {
   const structured = output.structured_output === undefined ? undefined : JSON.stringify(output.structured_output);
   return (
     headline(output, undefined) +
+    tellGit(output) +
     quoteUntrusted('response', output.response) +
     quoteUntrusted('structured_output', structured) +
     quoteUntrusted('error', tellError(output)) +
@@ -40,6 +41,13 @@ function tellError({ error }: TaskOutput): string | undefined {
   if (error === undefined) return undefined;
   const where = error.line === undefined ? '' : ` (line ${error.line})`;
   return `${error.type === undefined ? '' : `${error.type}: `}${error.message}${where}`;
+}
+
+function tellGit({ git }: ClaudeOutput): string {
+  if (git === undefined) return '';
+  const files = git.diff_stat === undefined ? '' : `, ${git.diff_stat.files} files changed`;
+  const branch = git.branch === undefined ? '' : ` to ${git.branch}`;
+  return `\nCommit ${git.sha}${git.pushed ? `, pushed${branch}` : ', not pushed'}${files}.`;
 }
 
 const artifactsTold = 20;

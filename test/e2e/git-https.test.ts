@@ -19,7 +19,11 @@ describe.skipIf(lacking !== undefined)(
     const create: Repositories['create'] = (name, files) => state.repositories!.create(name, files);
 
     /** What a task is given for the repository of this name. */
-    async function repo(name: string, more: Partial<RepositorySpec> = {}, options: GitServerOptions = { password: token }) {
+    async function repo(
+      name: string,
+      more: Partial<RepositorySpec> = {},
+      options: GitServerOptions = { password: token },
+    ) {
       const server = await startGitServer(state.repositories!.dir, options);
       onTestFinished(() => server.close());
       const spec: RepositorySpec = {
@@ -38,10 +42,18 @@ describe.skipIf(lacking !== undefined)(
       const remote = create('whole', { 'README.md': 'hello\n', 'src/a.txt': 'a\n' });
       const { spec } = await repo('whole', { commit });
       const { result, events, ...rest } = await run(
-        [useBash('git status --short --branch; cat README.md; echo more >> README.md; echo new > b.txt; mkdir -p output; echo o > output/o'), say('done')],
+        [
+          useBash(
+            'git status --short --branch; cat README.md; echo more >> README.md; echo new > b.txt; mkdir -p output; echo o > output/o',
+          ),
+          say('done'),
+        ],
         { repo: spec },
       );
-      expect(result).toMatchObject({ status: 'succeeded', git: { branch: 'main', pushed: true, diffStat: { files: 2, insertions: 2, deletions: 0 } } });
+      expect(result).toMatchObject({
+        status: 'succeeded',
+        git: { branch: 'main', pushed: true, diffStat: { files: 2, insertions: 2, deletions: 0 } },
+      });
       expect(seenInside({ result, events, ...rest })).toContain('## main...origin/main\\nhello');
       expect(remote.git('rev-parse', 'main')).toBe(result.git?.sha);
       expect(remote.git('show', 'main:README.md')).toBe('hello\nmore');

@@ -27,7 +27,12 @@ export interface Yard {
   readonly home: string;
   readonly store: Store;
   /** A server on this home. `through` stands between it and the store. */
-  server(through?: (store: Store) => Store, secrets?: SecretSource, receivers?: readonly DialTarget[], privateHosts?: readonly DialTarget[]): YardServer;
+  server(
+    through?: (store: Store) => Store,
+    secrets?: SecretSource,
+    receivers?: readonly DialTarget[],
+    privateHosts?: readonly DialTarget[],
+  ): YardServer;
   runnerLog(): string;
   remove(): Promise<void>;
 }

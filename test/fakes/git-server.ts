@@ -153,7 +153,10 @@ function serve(dir: string, request: IncomingMessage, response: ServerResponse):
     const end = head.bytes.indexOf('\r\n\r\n');
     if (end === -1) return;
     const lines = head.bytes.toString('latin1', 0, end).split('\r\n');
-    const fields = lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 2)]);
+    const fields = lines.map((line) => [
+      line.slice(0, line.indexOf(':')).toLowerCase(),
+      line.slice(line.indexOf(':') + 2),
+    ]);
     const { status = '200', ...headers } = Object.fromEntries(fields);
     response.writeHead(Number.parseInt(status, 10), headers);
     response.write(head.bytes.subarray(end + 4));

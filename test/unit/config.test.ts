@@ -27,6 +27,7 @@ test('nothing said is a local server on stdio', () => {
     pricesFile: undefined,
     allowedDomains: [],
     callbackAllow: [],
+    gitAllow: [],
     inputRoots: [],
     maxBudgetUsd: undefined,
     model: undefined,
