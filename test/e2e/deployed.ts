@@ -41,6 +41,26 @@ export async function deployed(secrets: readonly string[] = [], options: AdminOp
   }
 }
 
+/** What `deploy` says where a role of the build's account is taken away before the build begins. */
+export async function deployWithout(role: string): Promise<string> {
+  const files = writePackage();
+  const cloud = await openCloud({ project }, files.root);
+  cloud.disturb = ({ method, url }) => {
+    if (method !== 'POST' || !url.endsWith('/builds')) return undefined;
+    for (const [resource, { bindings }] of Object.entries(cloud.admin.state().policies)) {
+      const left = bindings.filter((binding) => binding.role !== role);
+      if (left.length < bindings.length) cloud.admin.setPolicy(resource, left);
+    }
+    return undefined;
+  };
+  try {
+    return (await cloud.run([], { env: { RUNYARD_PROJECT: project, RUNYARD_SECRETS: '' }, settleMs: 50 })).text;
+  } finally {
+    await cloud.close();
+    files.remove();
+  }
+}
+
 /** `runyard-server as roles/… on RESOURCE`, to call a binding by. */
 export function inWords({ members: [member = ''], role, resource }: Binding): string {
   return `${/:(.+)@/.exec(member)?.[1]} as ${role} on ${resource.split('/').slice(-2).join('/')}`;
