@@ -12,6 +12,8 @@ MEASURE_AFTER = 10
 REST_FACTOR = 4
 SLICE = 0.002
 DESCRIPTORS = 20_000
+# Below what this process may have open.
+DEPTH = 3500
 
 
 class Disk:
@@ -64,10 +66,13 @@ class Disk:
             self.measuring_since = time.monotonic()
             self.measuring = measured()
         until = time.monotonic() + SLICE
-        for used in self.measuring:
-            self.used = used
-            if time.monotonic() > until:
-                return False
+        try:
+            for used in self.measuring:
+                self.used = used
+                if time.monotonic() > until:
+                    return False
+        except TooDeep:
+            return True
         self.measuring = None
         self.measured_at = time.monotonic()
         self.rest_until = self.measured_at + REST_FACTOR * (self.measured_at - self.measuring_since)
@@ -99,11 +104,15 @@ def measured():
     yield tuple(total)
 
 
+class TooDeep(Exception):
+    """No program that means well makes so many folders, each in the other."""
+
+
 def entries_below(folder):
     """By descriptor, so that neither links nor the length of a path hide anything. What is shut is not seen."""
-    folders = [(os.open(folder, os.O_RDONLY | os.O_DIRECTORY), [])]
+    folders = []
     try:
-        folders[0][1].extend(os.listdir(folders[0][0]))
+        enter(folders, folder, None)
         while folders:
             fd, names = folders[-1]
             if not names:
@@ -113,15 +122,27 @@ def entries_below(folder):
             name = names.pop()
             try:
                 entry = os.stat(name, dir_fd=fd, follow_symlinks=False)
-                yield entry
-                if stat.S_ISDIR(entry.st_mode):
-                    inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
-                    folders.append((inner, os.listdir(inner)))
             except OSError:
                 continue
+            yield entry
+            if stat.S_ISDIR(entry.st_mode):
+                enter(folders, name, fd)
     finally:
         for fd, _ in folders:
             os.close(fd)
+
+
+def enter(folders, name, inside):
+    if len(folders) >= DEPTH:
+        raise TooDeep
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=inside)
+    except OSError:
+        return
+    try:
+        folders.append((fd, os.listdir(fd)))
+    except OSError:
+        os.close(fd)
 
 
 def deleted_but_open():

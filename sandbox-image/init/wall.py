@@ -104,8 +104,13 @@ class Wall:
         if taking is None:
             return
         view = memoryview(payload)
-        while view:
-            view = view[os.write(taking[0], view) :]
+        try:
+            while view:
+                view = view[os.write(taking[0], view) :]
+        except OSError as error:
+            self.taking = None
+            os.close(taking[0])
+            return self.link.say(answer="failed", reason=f"What was sent could not be written: {error.strerror}.")
         taking[1] -= len(payload)
         if taking[1] == 0:
             self.taking = None

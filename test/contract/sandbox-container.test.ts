@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test, vi } from 'vitest';
 import { limits, sizes } from '../../src/contracts/limits.ts';
@@ -14,28 +16,14 @@ import { sandboxContract } from './sandbox-suite.ts';
 
 const soon = () => AbortSignal.timeout(30_000);
 
-describeContainer('on the image', ({ sandbox, engine, image }) => {
+describeContainer('on the image', ({ sandbox, engine, image, counted }) => {
   sandboxContract('container', sandbox);
   sandboxEndsContract('container', sandbox);
-  sandboxLimitsContract('container', sandbox, { counted: true });
+  sandboxLimitsContract('container', sandbox, { counted });
 
   const other = (slots = 0) => createContainer({ image: image(), env: process.env, slots });
   /** Of this process alone: tests elsewhere have theirs. */
-  const own = async () => {
-    const { pid, startTime } = processIdentity(process.pid)!;
-    const told = await engine().run([
-      'ps',
-      '--all',
-      '--no-trunc',
-      '--format',
-      '{{.Names}}',
-      '--filter',
-      'label=runyard.runner',
-    ]);
-    const names = told.split('\n').filter((name) => name !== '');
-    const labels = await Promise.all(names.map((name) => labelOf(engine(), name)));
-    return names.filter((_, index) => labels[index]?.includes(`"pid":${pid},"startTime":"${startTime}"`));
-  };
+  const own = () => labelled(engine(), process.pid);
 
   describe('what is left', () => {
     test('is nothing: no container and no volume, of programs that ran, walls that waited and calls that were given up', async () => {
@@ -55,6 +43,19 @@ describeContainer('on the image', ({ sandbox, engine, image }) => {
       await vi.waitFor(async () => expect((await own()).filter((name) => !before.includes(name))).toEqual([]), 10_000);
       const left = await engine().run(['volume', 'ls', '--quiet']);
       expect(left.split('\n').filter((name) => !volumes.includes(name))).toEqual([]);
+    });
+
+    test('of a runner that was killed goes by itself', async () => {
+      const program = new URL('../sandbox/container-child.ts', import.meta.url).pathname;
+      const runner = spawn(process.execPath, [program, image()], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const [told] = await once(runner.stdout, 'data');
+      expect(String(told)).toBe('up\n');
+      expect(await labelled(engine(), runner.pid!)).not.toEqual([]);
+      runner.kill('SIGKILL');
+      await vi.waitFor(async () => expect(await labelled(engine(), runner.pid!)).toEqual([]), {
+        timeout: 20_000,
+        interval: 300,
+      });
     });
 
     test('of a dead runner is removed by the next; what a living one has stays', async () => {
@@ -106,21 +107,43 @@ describeContainer('on the image', ({ sandbox, engine, image }) => {
     await mine.close();
   });
 
-  test('limits of every size are kept, also where the machine has fewer processors', async () => {
-    const mine = other();
-    const read = 'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; true';
-    for (const size of ['large', 'small'] as const) {
-      const wanted = { ...sizes[size], processes: limits.processesMax };
-      const { stdout, end } = await runIn(mine, {
-        bash: read,
-        limits: wanted,
-        files: [{ path: 'x', content: Buffer.from('placed') }],
+  test.skipIf(!counted)(
+    'a container that does not answer any more is ended all the same (needs an engine that can freeze one)',
+    async () => {
+      const mine = other();
+      const before = await own();
+      const added = async () => (await own()).filter((name) => !before.includes(name));
+      const { end } = await runIn(mine, {
+        bash: 'echo up; sleep 600',
+        observer: {
+          output: async () => void (await engine().run(['pause', ...(await added())])),
+        },
+        meanwhile: (running) => void setTimeout(() => running.kill('timed_out'), 5_000),
       });
-      expect(end.exitCode).toBe(0);
-      expect(stdout).toBe(`${sizes[size].memoryBytes}\n`);
-    }
-    await mine.close();
-  });
+      expect(end).toMatchObject({ cause: 'timed_out', exitCode: null });
+      await mine.close();
+      expect(await added()).toEqual([]);
+    },
+  );
+
+  test.skipIf(!counted)(
+    'limits of every size are kept (needs an engine that keeps limits), also where the machine has fewer processors',
+    async () => {
+      const mine = other();
+      const read = 'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; true';
+      for (const size of ['large', 'small'] as const) {
+        const wanted = { ...sizes[size], processes: limits.processesMax };
+        const { stdout, end } = await runIn(mine, {
+          bash: read,
+          limits: wanted,
+          files: [{ path: 'x', content: Buffer.from('placed') }],
+        });
+        expect(end.exitCode).toBe(0);
+        expect(stdout).toBe(`${sizes[size].memoryBytes}\n`);
+      }
+      await mine.close();
+    },
+  );
 
   test('what was placed is there whichever container the limits lead to', async () => {
     const mine = other();
@@ -151,7 +174,7 @@ describeContainer('on the image', ({ sandbox, engine, image }) => {
     expect(findings.map(({ subject, state }) => [subject, state])).toEqual([
       ['container engine', 'ok'],
       ['image', 'ok'],
-      ['limits', 'ok'],
+      ['limits', counted ? 'ok' : 'limited'],
       ['wall', 'ok'],
     ]);
   });
@@ -180,6 +203,15 @@ test('without an engine every wall is refused with how to install one', async ()
   });
   expect(await probeContainer(nowhere)).toMatchObject([{ subject: 'container engine', state: 'missing' }]);
 });
+
+/** The names of all containers that this runner made. */
+async function labelled(engine: Engine, runner: number): Promise<string[]> {
+  const filter = ['--filter', 'label=runyard.runner'];
+  const told = await engine.run(['ps', '--all', '--no-trunc', '--format', '{{.Names}}', ...filter]);
+  const names = told.split('\n').filter((name) => name !== '');
+  const labels = await Promise.all(names.map((name) => labelOf(engine, name)));
+  return names.filter((_, index) => labels[index]?.includes(`"pid":${runner},`));
+}
 
 async function labelOf(engine: Engine, name: string): Promise<string> {
   return engine

@@ -11,6 +11,8 @@ export interface ContainerBench {
   readonly sandbox: () => Sandbox;
   readonly engine: () => Engine;
   readonly image: () => string;
+  /** Whether the engine keeps limits for a container as a whole. */
+  readonly counted: boolean;
 }
 
 const found = await testImage();
@@ -25,11 +27,16 @@ export function describeContainer(title: string, tests: (bench: ContainerBench) 
     const sandbox = createContainer({ image: found.image, env: process.env, slots: 2 });
     beforeAll(() => closeInheritedDescriptors(), buildTimeoutMs);
     afterAll(() => sandbox.close());
-    tests({ sandbox: () => sandbox, engine: () => found.engine, image: () => found.image });
+    tests({
+      sandbox: () => sandbox,
+      engine: () => found.engine,
+      image: () => found.image,
+      counted: found.engine.limits,
+    });
   });
 }
 
-const nowhere: ContainerBench = { sandbox: fail, engine: fail, image: fail };
+const nowhere: ContainerBench = { sandbox: fail, engine: fail, image: fail, counted: false };
 
 function fail(): never {
   throw new Error('there is no container wall here');

@@ -22,7 +22,8 @@ import { type Engine, findEngines } from '../../src/sandbox/container/engine.ts'
 
 /**
  * The image of `sandbox-image/Dockerfile` for the tests, built of the very files that are published, once for each
- * state of them. Where its base is not on this machine, one like it is made with debootstrap; nothing is pulled.
+ * state of them. Where its base is not on this machine, one like it is made with debootstrap; nothing is pulled. An image
+ * that is there already can be named by RUNYARD_TEST_IMAGE.
  */
 export type TestImage = { readonly image: string; readonly engine: Engine } | { readonly missing: string };
 
@@ -34,6 +35,9 @@ const label = 'runyard.test=image';
 export async function testImage(): Promise<TestImage> {
   const [engine] = await findEngines(process.env).catch(() => []);
   if (engine === undefined) return { missing: 'podman or docker' };
+  const named = process.env.RUNYARD_TEST_IMAGE;
+  if (named !== undefined)
+    return (await has(engine, named)) ? { image: named, engine } : { missing: `the image ${named}` };
   const files = readPackage();
   const base = await findBase(engine, join(files.root, 'sandbox-image/Dockerfile'));
   if (base === undefined) return { missing: 'a base image, or root and debootstrap to make one' };

@@ -33,6 +33,11 @@ const causes: readonly { readonly says: RegExp; readonly because: string; readon
     hint: 'Install runc ("sudo apt-get install runc"), which podman then uses.',
   },
   {
+    says: /image not known|no such image|unable to find image/i,
+    because: 'the image is not there any more',
+    hint: 'Run "runyard doctor": it prints the command that builds it.',
+  },
+  {
     says: /no space left on device/i,
     because: 'the disk of the engine is full',
     hint: 'Free some of it, for example with "podman system prune" or "docker system prune".',

@@ -27,6 +27,8 @@ export interface Listener {
 }
 
 const wordBytesMax = 256 * 1024;
+/** What is no program is done in milliseconds; an engine may be slow to carry it. */
+const orderTimeoutMs = 30_000;
 /** pid 1 shares the processors of its container with hundreds of processes, at worst. */
 const finishTimeoutMs = 10_000;
 
@@ -104,7 +106,8 @@ export function talkOver({ stdin, stdout }: Client, kill: () => void): Talk {
     ask: async (order, upload = new Uint8Array()) => {
       await Promise.all([state.uploading, state.finishing?.promise]);
       if (state.isOver) return undefined;
-      const answer = wait();
+      const late = order.order === 'run' ? undefined : setTimeout(kill, orderTimeoutMs);
+      const answer = wait().finally(() => clearTimeout(late));
       link.say(order);
       state.uploading = uploads
         .send(Buffer.from(upload.buffer, upload.byteOffset, upload.length))
