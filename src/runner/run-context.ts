@@ -1,6 +1,7 @@
 import type { Artifact } from '../contracts/artifact.ts';
 import type { Gateway, GatewayOptions } from '../contracts/gateway.ts';
 import type { CollectedFile, Sandbox } from '../contracts/sandbox.ts';
+import type { Store } from '../contracts/store.ts';
 import type { RunResult, TaskRecord } from '../contracts/task.ts';
 import type { EventLog } from './events.ts';
 import type { Patience } from './patience.ts';
@@ -9,6 +10,8 @@ import type { Patience } from './patience.ts';
 export interface RunContext {
   readonly task: TaskRecord;
   readonly run: number;
+  /** For what the caller brought along; events and artifacts have their own ways. */
+  readonly store: Pick<Store, 'read'>;
   readonly sandbox: Sandbox;
   readonly events: EventLog;
   /** Stores one file that the program left, hashing it on the way. */

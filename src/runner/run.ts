@@ -146,6 +146,7 @@ async function outcomeOf(
       task,
       run,
       events,
+      store,
       sandbox: dependencies.sandbox,
       keepArtifact: (file) => keepArtifact(store, task, run, file),
       stop: stop.signal,

@@ -1,34 +1,22 @@
 import type { RepositorySpec } from '../../contracts/repository.ts';
-import type { CollectedFile, PlacedFile, Program, Wall, WallEnd } from '../../contracts/sandbox.ts';
+import type { CollectedFile, PlacedFile } from '../../contracts/sandbox.ts';
 import type { RunError } from '../../contracts/task.ts';
+import type { ProgramLayer } from '../program-layer.ts';
 import type { RunContext } from '../run-context.ts';
 import { cloneRepository, newFolderName } from './clone.ts';
 import { catchCommits, type GitOutcome, pushCommits } from './push.ts';
 import { checkoutStep, commitStep, pathOfFile } from './workspace-steps.ts';
 
 /** A repository that a run works on: fetched already, in need of a working tree. */
-export interface RepositoryRun {
+export interface RepositoryRun extends ProgramLayer {
   /** Where the caller's files wait until the working tree is there. */
   files(files: readonly PlacedFile[]): PlacedFile[];
-  /** The program between the steps that belong to the repository. */
-  around(program: Omit<Program, 'limits'>): Omit<Program, 'limits'>;
-  /** How many steps come before the program's own. */
-  readonly stepsBefore: number;
-  /** Brings the repository into the run's wall. */
-  lay(place: Wall['place']): Promise<void>;
   /** Takes a collected file that is the repository's own and no artifact. */
   take(file: CollectedFile): Promise<boolean>;
-  /** The end of the program itself, or why it never began. */
-  endOfProgram(end: WallEnd, stderr: string): EndOfProgram;
   /** What follows a run that succeeded. Never throws. */
   finish(): Promise<GitOutcome>;
   /** Gives back what `lay` did not take. Always called. */
   close(): Promise<void>;
-}
-
-export interface EndOfProgram {
-  readonly end: WallEnd;
-  readonly error?: RunError;
 }
 
 /** Fetches the repository. Throws `git_error` or `egress_denied` with what is wrong. */

@@ -1,0 +1,122 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { RunyardError } from '../contracts/errors.ts';
+import { singleFileEntry } from '../contracts/inputs.ts';
+import { keys } from '../contracts/keys.ts';
+import { limits } from '../contracts/limits.ts';
+import { type Wall, type WallEnd, wallPaths } from '../contracts/sandbox.ts';
+import type { Store } from '../contracts/store.ts';
+import type { RunError } from '../contracts/task.ts';
+import type { ProgramLayer } from './program-layer.ts';
+
+export interface SealedInput {
+  readonly name: string;
+  /** `sha256:HEX`. */
+  readonly from: string;
+}
+
+/**
+ * What the caller brought along: laid into the wall as it lies in the store, and unpacked there, below `input/`, as the
+ * program's first step. Here it is only read: its hash is compared, and how much it unpacks to is counted.
+ */
+export function inputsLayer(inputs: readonly SealedInput[], owner: string, store: Pick<Store, 'read'>): ProgramLayer {
+  const folder = `.runyard-${randomUUID().slice(0, 8)}`;
+  return {
+    stepsBefore: 1,
+    around: (program) => ({
+      ...program,
+      steps: [
+        {
+          name: 'inputs',
+          argv: ['/bin/bash', '-c', unpackScript, 'inputs', folder, ...inputs.map(({ name }) => name)],
+        },
+        ...program.steps,
+      ],
+      stdinStep: (program.stdinStep ?? program.steps.length - 1) + 1,
+    }),
+    async lay(place) {
+      for (const input of inputs) await layOne(input, { folder, owner, store, place });
+    },
+    endOfProgram(end: WallEnd, stderr: string) {
+      if (end.lastStep === 0 && end.cause === 'exited') return { end, error: notUnpacked(stderr) };
+      return { end: { ...end, lastStep: Math.max(0, end.lastStep - 1) } };
+    },
+  };
+}
+
+// --- Internal helpers ---
+
+const partBytes = 8 * 1024 * 1024;
+
+/** Each part goes as soon as it was read, so that the workspace never holds both forms of it. */
+const unpackScript = `set -euo pipefail
+folder=$1
+shift
+mkdir -p input
+for name in "$@"; do
+  mkdir -p "input/$name"
+  for part in "$folder/$name"/*; do cat "$part"; rm "$part"; done |
+    ${wallPaths.node} -e 'process.stdin.pipe(require("node:zlib").createZstdDecompress()).on("error", (error) => { console.error(error.message); process.exit(1); }).pipe(process.stdout)' |
+    tar -x --no-same-owner --no-same-permissions -C "input/$name" -f -
+  if [ -f "input/$name/${singleFileEntry}" ]; then
+    mv "input/$name/${singleFileEntry}" "$folder/file"
+    rmdir "input/$name"
+    mv "$folder/file" "input/$name"
+  fi
+done
+rm -r "$folder"`;
+
+interface Laying {
+  readonly folder: string;
+  readonly owner: string;
+  readonly store: Pick<Store, 'read'>;
+  readonly place: Wall['place'];
+}
+
+async function layOne({ name, from }: SealedInput, { folder, owner, store, place }: Laying): Promise<void> {
+  const sha256 = from.slice('sha256:'.length);
+  const parts = async function* () {
+    for (let number = 0, offset = 0; ; number++) {
+      const part = await store.read(keys.input(owner, sha256), { offset, length: partBytes });
+      if (part === undefined) throw new RunyardError('not_found', `The input ${name} is not in the store any more.`);
+      if (part.length === 0) return;
+      offset += part.length;
+      await place([{ path: `${folder}/${name}/${String(number).padStart(6, '0')}`, content: part }]);
+      yield part;
+    }
+  };
+  if ((await hashOfTar(parts(), name)) !== sha256)
+    throw new RunyardError('backend_error', `The input ${name} was changed in the store.`, { hint: 'Bring it again.' });
+}
+
+async function hashOfTar(packed: AsyncIterable<Uint8Array>, name: string): Promise<string> {
+  const { createZstdDecompress } = await import('node:zlib');
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const count = async (tar: AsyncIterable<Buffer>) => {
+    for await (const chunk of tar) {
+      bytes += chunk.length;
+      if (bytes > tarBytesMax)
+        throw new RunyardError('invalid_request', `The input ${name} unpacks to more than 4 GiB.`);
+      hash.update(chunk);
+    }
+  };
+  try {
+    await pipeline(Readable.from(packed, { objectMode: false }), createZstdDecompress(), count);
+  } catch (error) {
+    if (error instanceof RunyardError) throw error;
+    throw new RunyardError('backend_error', `The input ${name} cannot be unpacked: it was changed in the store.`, {
+      cause: error,
+    });
+  }
+  return hash.digest('hex');
+}
+
+/** Each entry has a header beside its bytes. */
+const tarBytesMax = limits.workspaceBytesMax + limits.workspaceInodesMax * 2048;
+
+function notUnpacked(stderr: string): RunError {
+  const last = stderr.trim().split('\n').at(-1)?.slice(0, 200) ?? '';
+  return { code: 'invalid_request', message: `The inputs could not be unpacked in the sandbox: ${last}` };
+}
