@@ -40,6 +40,7 @@ export const limits = {
   artifactFilesMax: 1000,
   artifactBytesMax: 256 * MiB,
   artifactTextBytes: 8 * KiB,
+  transcriptBytesMax: 16 * MiB,
   /** As it stands in a result, its bytes escaped. */
   artifactPathBytesMax: KiB,
   logBytesDefault: 16 * KiB,

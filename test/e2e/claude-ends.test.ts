@@ -63,7 +63,10 @@ describe.skipIf(lacking !== undefined)(
       expect(result).toMatchObject({ status: 'cancelled', error: { code: 'cancelled' } });
       expect(result.claude).toMatchObject({ response: '', usage: { outputTokens: expect.any(Number) } });
       expect(result.claude?.usage.inputTokens).toBeGreaterThan(0);
-      expect(result.artifacts.map(({ path, text }) => [path, text])).toEqual([['output/file', 'kept\n']]);
+      expect(result.artifacts.map(({ path, text }) => [path, text])).toEqual([
+        ['output/file', 'kept\n'],
+        ['transcript.jsonl', undefined],
+      ]);
       expect(durationMs).toBeLessThan(20_000);
     });
 

@@ -22,7 +22,10 @@ describe.skipIf(lacking !== undefined)(
         response: 'The word.',
         num_turns: 2,
         cost_usd: expect.any(Number),
-        artifacts: [expect.objectContaining({ path: 'output/made.txt', text: 'made\n' })],
+        artifacts: [
+          expect.objectContaining({ path: 'output/made.txt', text: 'made\n' }),
+          expect.objectContaining({ path: 'transcript.jsonl' }),
+        ],
       });
       const logs = await served.call('get_task_logs', { task_id: output.task_id, wait_seconds: 10, limit: 1000 });
       expect(JSON.stringify(logs)).toContain('The word.');

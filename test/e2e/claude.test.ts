@@ -28,7 +28,7 @@ describe.skipIf(lacking !== undefined)(lacking === undefined ? 'a Claude task' :
     });
     expect(await artifact('output/uid')).toBe('1000\n');
     expect(await artifact('output/greeting')).toBe('good day\n');
-    expect(result.artifacts.map(({ path }) => path)).toEqual(['output/greeting', 'output/uid']);
+    expect(result.artifacts.map(({ path }) => path)).toEqual(['output/greeting', 'output/uid', 'transcript.jsonl']);
     expect(new Set(events.map(({ stream }) => stream))).toEqual(new Set(['claude', 'usage']));
     expect(events.filter(({ stream }) => stream === 'claude').map(({ data }) => Object(data).type)).toEqual(
       expect.arrayContaining(['system', 'assistant', 'user', 'result']),
@@ -111,7 +111,9 @@ describe.skipIf(lacking !== undefined)(lacking === undefined ? 'a Claude task' :
       [useBash('mkdir -p src/deep output; touch src/a.ts src/deep/b.ts src/c.js output/o .env'), say('ok')],
       { artifacts: ['src/**/*.ts', '.env'] },
     );
-    expect(result.artifacts.map(({ path }) => path)).toEqual(['.env', 'output/o', 'src/a.ts', 'src/deep/b.ts']);
+    expect(result.artifacts.map(({ path }) => path)).toEqual([
+      ...['.env', 'output/o', 'src/a.ts', 'src/deep/b.ts', 'transcript.jsonl'],
+    ]);
   });
 
   test('reports what it was not permitted to do', async () => {
@@ -133,7 +135,7 @@ describe.skipIf(lacking !== undefined)(lacking === undefined ? 'a Claude task' :
       ],
     });
     expect(result.status).toBe('succeeded');
-    expect(result.artifacts.map(({ path }) => path)).toEqual(['output/there']);
+    expect(result.artifacts.map(({ path }) => path)).toEqual(['output/there', 'transcript.jsonl']);
     expect(JSON.stringify(events)).toContain('planted=');
     expect(JSON.stringify(events)).not.toContain('planted=yes');
   });

@@ -26,7 +26,10 @@ describe.skipIf(lacking !== undefined)(
         result: {
           status: 'succeeded',
           response: 'The word.',
-          artifacts: [expect.objectContaining({ path: 'output/made.txt', text: 'made\n' })],
+          artifacts: [
+            expect.objectContaining({ path: 'output/made.txt', text: 'made\n' }),
+            expect.objectContaining({ path: 'transcript.jsonl' }),
+          ],
         },
       });
       const execution = google.run.executions()[0]!;

@@ -59,7 +59,7 @@ describe.skipIf(lacking !== undefined)(
       expect(remote.git('show', 'main:README.md')).toBe('hello\nmore');
       expect(remote.git('log', '-1', '--format=%s|%an|%ae', 'main')).toBe('Mend it|Claude Code|noreply@anthropic.com');
       expect(remote.git('ls-tree', '-r', '--name-only', 'main')).toBe('README.md\nb.txt\nsrc/a.txt');
-      expect(result.artifacts.map(({ path }) => path)).toEqual(['output/o']);
+      expect(result.artifacts.map(({ path }) => path)).toEqual(['output/o', 'transcript.jsonl']);
     });
   },
 );

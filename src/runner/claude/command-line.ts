@@ -73,6 +73,7 @@ function claudeStep(spec: ClaudeSpec, schema: object | undefined, systemBytes: n
     '-p',
     '--output-format=stream-json',
     '--verbose',
+    '--forward-subagent-text',
     `--permission-mode=${spec.permissionMode}`,
     // What the workspace brings along (settings, hooks, MCP servers) does not run.
     '--setting-sources=',

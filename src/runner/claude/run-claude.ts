@@ -1,15 +1,19 @@
+import { transcriptPath } from '../../contracts/conversation.ts';
 import type { Gateway } from '../../contracts/gateway.ts';
 import type { CollectOptions } from '../../contracts/sandbox.ts';
 import type { ClaudeResult, ClaudeSpec, RunError } from '../../contracts/task.ts';
 import { placed, runVariables } from '../code/run-code.ts';
-import type { EndOfProgram, RepositoryRun } from '../git/repository-run.ts';
+import type { RepositoryRun } from '../git/repository-run.ts';
+import { inputsLayer } from '../inputs.ts';
 import { hostRules, proxyVariables } from '../outside.ts';
+import { stackOf } from '../program-layer.ts';
 import type { RunContext, RunOutcome } from '../run-context.ts';
 import { runInWall } from '../wall-job.ts';
 import { claudeProgram, patienceWith, placeOfClaude } from './command-line.ts';
 import { pathsMatching } from './judge.ts';
 import { onRepository, withCommit } from './on-repository.ts';
 import { createClaudeStream } from './stream.ts';
+import { createTranscript, withTranscript } from './transcript.ts';
 import { type Verdict, verdictOn } from './verdict.ts';
 
 /** Runs one prompt with Claude Code behind a gateway of its own. Its working directory is the workspace. */
@@ -36,8 +40,12 @@ async function runBehind(
   context: RunContext,
   repository?: RepositoryRun,
 ): Promise<RunOutcome> {
-  const stream = createClaudeStream(context.events);
-  const stepsBefore = repository?.stepsBefore ?? 0;
+  const transcript = createTranscript();
+  const stream = createClaudeStream(context.events, transcript.add);
+  const layers = stackOf([
+    ...(spec.inputs === undefined ? [] : [inputsLayer(spec.inputs, context.task.owner, context.store)]),
+    ...(repository === undefined ? [] : [repository]),
+  ]);
   const files = spec.files.map(placed);
   const program = claudeProgram(spec, gateway.placeholderKey, {
     ...runVariables(context),
@@ -46,21 +54,23 @@ async function runBehind(
   const job = await runInWall(
     {
       files: repository?.files(files) ?? files,
-      ...(repository === undefined ? {} : { furnish: repository.lay, takeFile: repository.take }),
-      program: repository?.around(program) ?? program,
+      ...(repository === undefined ? {} : { takeFile: repository.take }),
+      furnish: layers.lay,
+      program: layers.around(program),
       door: gateway.serve,
-      takeStdout: { step: placeOfClaude(spec) + stepsBefore, take: stream.take },
-      patience: (step) => patienceWith(spec, step - stepsBefore, context.patience),
+      takeStdout: { step: placeOfClaude(spec) + layers.stepsBefore, take: stream.take },
+      patience: (step) => patienceWith(spec, step - layers.stepsBefore, context.patience),
       ...(spec.artifacts.length === 0 ? {} : { select: selectBy(spec.artifacts, context) }),
     },
     context,
   );
   stream.end();
-  const { end, error: beforeIt }: EndOfProgram = repository?.endOfProgram(job.end, job.stderr) ?? { end: job.end };
+  const { artifacts, fault } = await withTranscript(job.artifacts, transcript, context);
+  const { end, error: beforeIt } = layers.endOfProgram(job.end, job.stderr);
   const verdict =
     beforeIt === undefined
       ? withFault(
-          job.fault,
+          job.fault ?? fault,
           await verdictOn({
             spec,
             task: context.task,
@@ -83,7 +93,7 @@ async function runBehind(
     stdout: job.stdout,
     stderr: job.stderr,
     truncated: job.truncated,
-    artifacts: [...job.artifacts],
+    artifacts,
     sandbox: { technology: context.sandbox.technology, network: 'gateway' },
     claude,
   };
@@ -103,6 +113,8 @@ function selectBy(globs: readonly string[], { events }: RunContext): NonNullable
     const matching = await pathsMatching(globs, paths);
     if (typeof matching === 'string') events.note('phase', `the artifacts' globs were not used: ${matching}`);
     const chosen = new Set(typeof matching === 'string' ? [] : matching);
+    if (chosen.delete(transcriptPath))
+      events.note('phase', `${transcriptPath} of the working directory was not kept: that name is Runyard's own`);
     return paths.filter((path) => path.startsWith('output/') || chosen.has(path));
   };
 }

@@ -34,13 +34,17 @@ const valuesMax = 100_000;
 /** Readers of events walk through what is in them. */
 const depthMax = 64;
 
-/** Lines that are JSON become events of claude, all others are plain output. */
-export function createClaudeStream(events: Pick<EventLog, 'data' | 'text'>): ClaudeStream {
+/** Lines that are JSON become events of claude and go to `onMessage` as they are, all others are plain output. */
+export function createClaudeStream(
+  events: Pick<EventLog, 'data' | 'text'>,
+  onMessage: (line: string) => void,
+): ClaudeStream {
   const results: (ResultLine | undefined)[] = [];
   const lines = createLineSplitter(lineCharsMax, (text, partial) => {
     const data = partial ? undefined : messageOf(text);
     if (data === undefined) return events.text('stdout', Buffer.from(`${text}\n`));
     events.data('claude', data);
+    onMessage(text);
     if (data.type === 'result' && results.length < 2) results.push(resultLine.safeParse(data).data);
   });
   return { take: lines.push, end: lines.flush, results };

@@ -2,11 +2,12 @@ import { expect, test } from 'vitest';
 import { createClaudeStream } from '../../../src/runner/claude/stream.ts';
 
 function read(text: string) {
-  const seen: { data: unknown[]; texts: string[] } = { data: [], texts: [] };
-  const stream = createClaudeStream({
-    data: (_, data) => void seen.data.push(data),
-    text: (_, chunk) => void seen.texts.push(chunk.toString()),
-  });
+  const seen: { data: unknown[]; texts: string[]; messages: string[] } = { data: [], texts: [], messages: [] };
+  const events = {
+    data: (_: string, data: unknown) => void seen.data.push(data),
+    text: (_: string, chunk: Buffer) => void seen.texts.push(chunk.toString()),
+  };
+  const stream = createClaudeStream(events, (message) => seen.messages.push(message));
   stream.take(Buffer.from(text));
   stream.end();
   return { ...seen, results: stream.results };
@@ -15,8 +16,11 @@ function read(text: string) {
 const result = { type: 'result', subtype: 'success', is_error: false, result: 'yes' };
 
 test('lines that are JSON objects are messages, all others plain output', () => {
-  const { data, texts, results } = read(`{"type":"system"}\nplain\n[1]\n{broken\n${JSON.stringify(result)}\n`);
+  const { data, texts, messages, results } = read(
+    `{"type":"system"}\nplain\n[1]\n{broken\n${JSON.stringify(result)}\n`,
+  );
   expect(data).toEqual([{ type: 'system' }, result]);
+  expect(messages).toEqual(['{"type":"system"}', JSON.stringify(result)]);
   expect(texts).toEqual(['plain\n', '[1]\n', '{broken\n']);
   expect(results).toMatchObject([result]);
 });
