@@ -15,15 +15,16 @@ export async function run(args: readonly string[]): Promise<number> {
   const { file, dir, flags } = parseArguments(args);
   const config = configOfProcess(flags);
   const log = createLogger({ level: 'warn', name: 'run' });
-  const app = await createApp(config, log);
+  // Whoever types this may bring whatever they can read.
+  const app = await createApp({ ...config, inputRoots: ['/'] }, log);
   try {
-    const batch = await readBatch(file, app.face.tools);
     const caller: Caller = { owner: `local:${process.getuid?.() ?? 'user'}` };
+    const { tools, services } = app.face;
+    const batch = await readBatch(file, { tools, inputs: services.inputs, owner: caller.owner });
     const screen = createScreen(process.stdout, process.stderr);
     const started = new Set<TaskId>();
     const stop = stopOnInterrupt();
     app.warm();
-    const services = app.face.services;
     const end = await carryOut({
       ...{ batch, dir, services, caller, screen, stop },
       started: (id) => started.add(id),

@@ -150,3 +150,18 @@ describe('a file that is wrong is refused as a whole, with exit code 2 and one s
     ]);
   });
 });
+
+describe('inputs of a batch', () => {
+  test('are paths from the file on; what is not there is refused before anything starts', async () => {
+    const dir = folder();
+    mkdirSync(join(dir, 'data'));
+    writeFileSync(join(dir, 'data/a'), 'a');
+    const { exitCode, err } = await runToEnd(
+      dir,
+      'tasks: [{ id: one, prompt: hi, inputs: [{ name: data, from: data }, { name: none, from: ./none }] }]',
+    );
+    expect(exitCode).toBe(2);
+    expect(err).toContain(`task one: ${join(dir, 'none')} is not below a folder`);
+    expect(existsSync(join(dir, 'out'))).toBe(false);
+  });
+});

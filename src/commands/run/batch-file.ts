@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, realpathSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { RunyardError } from '../../contracts/errors.ts';
+import type { Inputs } from '../../contracts/inputs.ts';
 import { toolOfKind } from '../../contracts/task-output.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
+import { concurrently } from '../../lib/concurrently.ts';
 import { SettingsError } from '../../lib/settings.ts';
 import type { Tool, ToolServices } from '../../tools/index.ts';
 
@@ -47,8 +50,14 @@ const batchFile = z.strictObject({
     .min(1),
 });
 
+export interface BatchSources {
+  readonly tools: readonly Tool<ToolServices>[];
+  readonly inputs: Pick<Inputs, 'resolve'>;
+  readonly owner: string;
+}
+
 /** Throws SettingsError with one sentence that names the task and the field. */
-export async function readBatch(path: string, tools: readonly Tool<ToolServices>[]): Promise<Batch> {
+export async function readBatch(path: string, { tools, inputs, owner }: BatchSources): Promise<Batch> {
   const parsed = batchFile.safeParse(await parseYaml(readText(path), path));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -59,27 +68,82 @@ export async function readBatch(path: string, tools: readonly Tool<ToolServices>
   const twice = ids.find((id, index) => ids.indexOf(id) < index);
   if (twice !== undefined) throw new SettingsError(`${path}: two tasks are called ${twice}.`);
   const realPath = realpathSync(path);
-  return {
-    concurrency,
-    tasks: tasks.map((task) => checkedTask({ ...defaults, ...task }, { path, realPath, tools })),
-  };
+  const whole = tasks.map((task) => ({
+    ...defaults,
+    ...task,
+    ...inputsOf({ ...defaults, ...task }, dirname(realPath)),
+  }));
+  for (const task of whole) check(task, { path, tools });
+  const brought = await concurrently(whole, bringAtOnce, (task) => withHashes(task, { path, inputs, owner }));
+  return { concurrency, tasks: brought.map((task) => finishedTask(task, { realPath, tools })) };
 }
 
 // --- Internal helpers ---
 
-function checkedTask(
-  task: z.infer<typeof batchFile>['tasks'][number],
-  { path, realPath, tools }: { path: string; realPath: string; tools: readonly Tool<ToolServices>[] },
-): BatchTask {
-  const { id, tool: name = toolOfKind.claude, ...given } = task;
-  const tool = tools.find((each) => each.name === name)!;
+type GivenTask = z.infer<typeof batchFile>['tasks'][number];
+
+/** Folders are packed one after another: the disk is the same. */
+const bringAtOnce = 2;
+const bringTimeoutMs = 60 * 60_000;
+
+const givenInputs = z.array(z.looseObject({ from: z.string() }));
+
+/** Paths count from the file. What has another shape is left for the tool to refuse. */
+function inputsOf({ inputs }: GivenTask, folder: string): { inputs?: unknown } {
+  const given = givenInputs.safeParse(inputs);
+  if (!given.success) return {};
+  const isPath = (from: string) => !/^(sha256:|[a-z]+:\/\/)/.test(from);
+  return {
+    inputs: given.data.map((each) => (isPath(each.from) ? { ...each, from: resolve(folder, each.from) } : each)),
+  };
+}
+
+function check(
+  { id, tool, ...given }: GivenTask,
+  { path, tools }: { path: string; tools: BatchSources['tools'] },
+): void {
   try {
-    tool.check(given);
+    toolOf(tool, tools).check(given);
   } catch (error) {
-    if (error instanceof RunyardError) throw new SettingsError(`${path}: task ${id}: ${error.message}.`);
-    throw error;
+    throw refusedAt(path, id, error);
   }
-  return { id, tool, input: { ...given, idempotency_key: idempotencyKey(realPath, id, given) } };
+}
+
+/** The task with the hashes of its inputs, so that changed contents are another request. */
+async function withHashes(
+  task: GivenTask,
+  { path, inputs, owner }: { path: string } & Pick<BatchSources, 'inputs' | 'owner'>,
+): Promise<GivenTask> {
+  const given = givenInputs.safeParse(task.inputs);
+  if (!given.success) return task;
+  try {
+    const signal = AbortSignal.timeout(bringTimeoutMs);
+    const kept = given.data.map(async (each) => ({
+      ...each,
+      from: `sha256:${await inputs.resolve(each.from, owner, signal)}`,
+    }));
+    return { ...task, inputs: await Promise.all(kept) };
+  } catch (error) {
+    throw refusedAt(path, task.id, error);
+  }
+}
+
+function finishedTask(
+  { id, tool, ...given }: GivenTask,
+  { realPath, tools }: { realPath: string; tools: BatchSources['tools'] },
+): BatchTask {
+  const input = { ...given, idempotency_key: idempotencyKey(realPath, id, given) };
+  return { id, tool: toolOf(tool, tools), input };
+}
+
+function toolOf(name: GivenTask['tool'] = toolOfKind.claude, tools: BatchSources['tools']): Tool<ToolServices> {
+  return tools.find((each) => each.name === name)!;
+}
+
+function refusedAt(path: string, id: string, error: unknown): unknown {
+  return error instanceof RunyardError
+    ? new SettingsError(`${path}: task ${id}: ${error.message.replace(/\.$/, '')}.`)
+    : error;
 }
 
 /** The same file, the same name and the same request are the same task, however often the batch is started. */
