@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { keys } from '../../src/contracts/keys.ts';
 import type { Execution } from '../fakes/google/cloud-run-executions.ts';
+import type { StoredObject } from '../fakes/google/storage-objects.ts';
 import { type Google, type GoogleOptions, startGoogle } from '../fakes/google/yard.ts';
 import { createHome, type Served, serve } from './served.ts';
 
@@ -8,8 +9,10 @@ import { createHome, type Served, serve } from './served.ts';
 export interface CloudYard {
   readonly google: Google;
   readonly served: Served;
+  /** Of the server. */
+  readonly home: string;
   /** Of the bucket, by key. */
-  objects(): ReadonlyMap<string, unknown>;
+  objects(): ReadonlyMap<string, StoredObject>;
   /** Starts a bash program; the id of its task. */
   start(code: string, more?: Record<string, unknown>): Promise<string>;
   /** What is said of the task once it has ended. */
@@ -28,6 +31,7 @@ export async function openCloudYard(options: GoogleOptions = {}): Promise<CloudY
   return {
     google,
     served,
+    home,
     objects,
     async start(code, more = {}) {
       const input = { language: 'bash', code, wait_seconds: 0, ...more };
