@@ -62,8 +62,24 @@ function toolOperation({ name, title, description, inputSchema, outputSchema }: 
   };
 }
 
+const keptInput = { type: 'object', properties: { from: { type: 'string' } }, required: ['from'] };
+
 function taskPaths() {
   return {
+    '/v1/inputs': {
+      put: {
+        ...operation('put_inputs', 'tasks', 'Keeps an archive that a Claude task can bring along as inputs[].from'),
+        requestBody: {
+          required: true,
+          content: { 'application/x-tar': {}, 'application/zstd': {}, 'application/gzip': {} },
+        },
+        responses: {
+          200: { description: 'It was there already', content: json(keptInput) },
+          201: { description: 'It is kept now', content: json(keptInput) },
+          ...problems,
+        },
+      },
+    },
     '/v1/tasks': {
       get: {
         ...operation('get_tasks', 'tasks', 'Your tasks, newest first'),

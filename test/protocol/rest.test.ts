@@ -167,6 +167,7 @@ test('the document describes each route that is served, and each operation once'
   const ids = operations.flatMap((each) => (each === undefined ? [] : [each.operationId]));
   expect(new Set(ids).size).toBe(ids.length);
   expect(Object.keys(shared.document!.paths).filter((path) => !path.startsWith('/v1/tools/'))).toEqual([
+    '/v1/inputs',
     '/v1/tasks',
     '/v1/tasks/{task_id}',
     '/v1/tasks/{task_id}/cancel',

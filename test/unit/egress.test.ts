@@ -11,6 +11,7 @@ async function listener() {
   const seen = { connections: 0 };
   const server = createServer((socket) => {
     seen.connections++;
+    socket.on('error', () => {});
     socket.end('here');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
