@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { artifact } from './artifact.ts';
+import { claudeConfig } from './claude-config.ts';
 import { errorCodes } from './errors.ts';
 import { taskId } from './ids.ts';
 import { gitResult, repositorySpec } from './repository.ts';
@@ -81,6 +82,7 @@ export const claudeSpec = z.strictObject({
   maxBudgetUsd: z.number().positive().optional(),
   /** A JSON Schema, checked against its meta-schema at submit. */
   outputSchema: z.record(z.string(), z.json()).optional(),
+  config: claudeConfig.optional(),
   files: z.array(inlineFile),
   /** What lies below `input/`: where it comes from where a task is submitted, `sha256:HEX` where it is sealed. */
   inputs: z.array(z.strictObject({ name: z.string(), from: z.string() })).optional(),

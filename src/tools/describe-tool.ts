@@ -21,9 +21,14 @@ export function jsonSchemaOf(schema: z.ZodObject, io: 'input' | 'output') {
   return objectSchema.parse(withoutTypeLists(rest));
 }
 
+/** Of a record whose description says what its values look like; they are checked all the same. */
+export const shapeInWords = 'shapeInWords';
+
 /** Says less where that changes nothing: fewer tokens for every client, and outputs may grow without breaking one. */
 function compact({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodType; jsonSchema: z.core.JSONSchema.BaseSchema }) {
   delete jsonSchema.propertyNames;
+  if (jsonSchema[shapeInWords] === true) jsonSchema.additionalProperties = { type: 'object' };
+  delete jsonSchema[shapeInWords];
   if (isEmpty(jsonSchema.additionalProperties)) jsonSchema.additionalProperties = true;
   const { def } = zodSchema._zod;
   if (def.type === 'object' && !('catchall' in def && def.catchall !== undefined))

@@ -5,7 +5,8 @@ import { type ModelEndpoint, permissionMode } from '../contracts/task.ts';
 import { claudeOutput } from '../contracts/task-output.ts';
 import { type Call, defineTool } from './define-tool.ts';
 import { checkOutputSchema } from './output-schema.ts';
-import { globs, modelName, shellCommands, toolNames } from './params/claude.ts';
+import { globs, inputs, modelName, shellCommands, toolNames } from './params/claude.ts';
+import { claudeConfigFields, configOf } from './params/claude-config.ts';
 import { files } from './params/files.ts';
 import {
   allowedDomainsField,
@@ -46,13 +47,15 @@ const input = z
     max_turns: z.int().min(1).max(10_000).optional(),
     max_budget_usd: maxBudgetField,
     output_schema: z.record(z.string(), z.unknown()).optional().describe('JSON Schema of structured_output'),
+    ...claudeConfigFields,
     repo: repoField,
     files,
+    inputs,
     env: envField,
     secrets: secretsField,
     allowed_domains: allowedDomainsField,
     setup_commands: shellCommands.default([]).describe('Bash lines, run before Claude'),
-    finish_commands: shellCommands.optional().describe('Bash lines, run after a Claude that ended well'),
+    finish_commands: shellCommands.optional().describe('Run once it ended well'),
     artifacts: globs.default([]).describe('Globs of files to bring back besides output/**'),
     runs: runsField,
     size: sizeField,
@@ -120,8 +123,10 @@ function taskOf(fields: Fields, endpoint: ModelEndpoint, maxBudgetUsd: number | 
       maxTurns: fields.max_turns,
       maxBudgetUsd,
       outputSchema: jsonObject.optional().parse(fields.output_schema),
+      config: configOf(fields),
       repo: repositoryOf(fields.repo),
       files: fields.files,
+      inputs: fields.inputs,
       env: fields.env,
       secrets: fields.secrets,
       allowedDomains: fields.allowed_domains,

@@ -52,6 +52,7 @@ describe.skipIf(lacking !== undefined)(lacking === undefined ? 'a Claude task' :
     const system = body.system.map(({ text }: { text: string }) => text).join('\n');
     expect(system).toContain(`${systemPrompt}\n\nAPPENDED — too`);
     expect(JSON.stringify(body.messages)).toContain('PROMPT-END');
+    expect(JSON.stringify(body.messages)).not.toMatch(/SYSTEM-END|APPENDED/);
     const names = body.tools.map(({ name }: { name: string }) => name);
     expect(names).toContain('Write');
     for (const gone of ['Bash', 'Edit', 'WebSearch', 'WebFetch', 'ScheduleWakeup']) expect(names).not.toContain(gone);

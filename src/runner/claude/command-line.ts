@@ -1,7 +1,9 @@
+import type { ClaudeConfig } from '../../contracts/claude-config.ts';
 import { type Program, type Step, wallPaths } from '../../contracts/sandbox.ts';
 import type { ClaudeSpec } from '../../contracts/task.ts';
 import type { Patience, StepPatience } from '../patience.ts';
 import { cliSchema } from './cli-schema.ts';
+import { argumentsFor, configFolder, type LaidFile, laidFiles, laidPaths, startScript } from './laid-files.ts';
 
 /**
  * Everything that is started in the wall: the caller's setup commands, then claude, then, where that exits with 0, the
@@ -13,16 +15,15 @@ export function claudeProgram(
   runVariables: Readonly<Record<string, string>>,
 ): Omit<Program, 'limits'> {
   const schema = spec.outputSchema === undefined ? undefined : cliSchema(spec.outputSchema);
-  const systemPrompt = Buffer.from(spec.systemPrompt ?? '');
-  const appendSystemPrompt = Buffer.from([spec.appendSystemPrompt, schema?.told].filter(Boolean).join('\n\n'));
+  const files = laidFiles(spec, schema?.told ?? '');
   return {
     steps: [
       ...spec.setupCommands.map((command, index) => commandStep(`setup ${index + 1}`, command)),
-      claudeStep(spec, schema?.schema, systemPrompt.length, appendSystemPrompt.length),
+      claudeStep(spec, schema?.schema, files),
       ...(spec.finishCommands ?? []).map((command, index) => commandStep(`finish ${index + 1}`, command)),
     ],
     env: { ...runVariables, ...spec.env, ...spec.secrets, ...claudeEnvironment(placeholderKey) },
-    stdin: Buffer.concat([systemPrompt, appendSystemPrompt, Buffer.from(spec.prompt)]),
+    stdin: Buffer.concat([...files.map(({ content }) => content), Buffer.from(spec.prompt)]),
     stdinStep: placeOfClaude(spec),
   };
 }
@@ -46,21 +47,6 @@ export function patienceWith(spec: ClaudeSpec, step: number, { commandMs, silenc
 
 // --- Internal helpers ---
 
-const systemPromptFile = '/tmp/runyard-system-prompt';
-const appendSystemPromptFile = '/tmp/runyard-append-system-prompt';
-
-/**
- * Cuts the system prompts off the front of stdin, so that they are neither an argument nor in the workspace. Where the
- * wall's own root runs it (the launcher of Cloud Run), the CLI wants to be told that it is in a sandbox.
- */
-const startScript = `umask 077
-if [ "$1" != 0 ]; then /usr/bin/head -c "$1" > ${systemPromptFile} || exit 1; fi
-if [ "$2" != 0 ]; then /usr/bin/head -c "$2" > ${appendSystemPromptFile} || exit 1; fi
-umask 022
-shift 2
-[ "$(/usr/bin/id -u)" != 0 ] || export IS_SANDBOX=1
-exec ${wallPaths.claude} "$@"`;
-
 /** The CLI has no network and one turn: what needs either would only cost the model turns. */
 const toolsOfNoUse = ['WebSearch', 'WebFetch', 'ScheduleWakeup', 'Monitor', 'CronCreate', 'CronList', 'CronDelete'];
 
@@ -68,16 +54,16 @@ function commandStep(name: string, command: string): Step {
   return { name, argv: ['/bin/bash', '-c', command] };
 }
 
-function claudeStep(spec: ClaudeSpec, schema: object | undefined, systemBytes: number, appendBytes: number): Step {
+function claudeStep(spec: ClaudeSpec, schema: object | undefined, files: readonly LaidFile[]): Step {
+  const fileOption = (name: string, path: string) =>
+    option(name, files.some((file) => file.path === path) ? path : undefined);
   const options = [
     '-p',
     '--output-format=stream-json',
     '--verbose',
     '--forward-subagent-text',
     `--permission-mode=${spec.permissionMode}`,
-    // What the workspace brings along (settings, hooks, MCP servers) does not run.
-    '--setting-sources=',
-    '--strict-mcp-config',
+    ...trustOptions(spec.config),
     '--no-session-persistence',
     ...option('model', spec.model),
     ...option('fallback-model', spec.fallbackModel),
@@ -85,11 +71,22 @@ function claudeStep(spec: ClaudeSpec, schema: object | undefined, systemBytes: n
     ...option('allowedTools', listOf(spec.allowedTools ?? [])),
     ...option('disallowedTools', listOf([...toolsOfNoUse, ...(spec.disallowedTools ?? [])])),
     ...option('json-schema', schema === undefined ? undefined : JSON.stringify(schema)),
-    ...option('system-prompt-file', systemBytes === 0 ? undefined : systemPromptFile),
-    ...option('append-system-prompt-file', appendBytes === 0 ? undefined : appendSystemPromptFile),
+    ...fileOption('system-prompt-file', laidPaths.systemPrompt),
+    ...fileOption('append-system-prompt-file', laidPaths.appendSystemPrompt),
+    ...fileOption('agents', laidPaths.agents),
+    ...fileOption('mcp-config', laidPaths.mcp),
   ];
-  const sizes = [String(systemBytes), String(appendBytes)];
-  return { name: 'claude', argv: ['/bin/sh', '-c', startScript, 'claude', ...sizes, ...options] };
+  const script = startScript(wallPaths.claude);
+  return { name: 'claude', argv: ['/bin/sh', '-c', script, 'claude', ...argumentsFor(files), ...options] };
+}
+
+/** What the working directory brings along (settings, hooks, MCP servers) runs only where the caller trusts it. */
+function trustOptions({ commands, trustRepoSettings = false }: ClaudeConfig = {}): string[] {
+  const sources = [...(commands === undefined ? [] : ['user']), ...(trustRepoSettings ? ['project', 'local'] : [])];
+  return [
+    `--setting-sources=${sources.join(',')}`,
+    trustRepoSettings ? '--settings={"enableAllProjectMcpServers":true}' : '--strict-mcp-config',
+  ];
 }
 
 /** One word, so that no value is ever read as an option. */
@@ -108,6 +105,7 @@ function claudeEnvironment(placeholderKey: string): Record<string, string> {
     ANTHROPIC_API_KEY: placeholderKey,
     ANTHROPIC_BASE_URL: `http://127.0.0.1:${wallPaths.doorPort}`,
     HOME: wallPaths.home,
+    CLAUDE_CONFIG_DIR: configFolder,
     CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
     DISABLE_AUTOUPDATER: '1',
     CLAUDE_CODE_DISABLE_BACKGROUND_TASKS: '1',
