@@ -12,6 +12,8 @@ MEASURE_AFTER = 10
 REST_FACTOR = 4
 SLICE = 0.002
 DESCRIPTORS = 20_000
+# Folders take room too: one file as large as a file may be is not over the limit.
+SLACK = 64 * 1024
 # Below what this process may have open.
 DEPTH = 3500
 
@@ -23,7 +25,7 @@ class Disk:
     """
 
     def __init__(self, limit_bytes, limit_files):
-        self.limits = (limit_bytes, limit_files)
+        self.limits = (limit_bytes + SLACK, limit_files)
         self.start = self.free = self.free_now()
         self.lost = [0, 0]
         self.used = (0, 0)

@@ -4,6 +4,7 @@ import fcntl
 import os
 import select
 import signal
+import stat
 import time
 
 from disk import LOOK_EVERY, Disk
@@ -142,7 +143,7 @@ class Wall:
             self.exit_code = None
         if self.finishing and all(output.fd is None for output in self.outputs):
             self.finishing = False
-            self.link.say(answer="finished")
+            self.link.say(answer="finished", outputIsEmpty=output_is_empty())
         if self.disk and time.monotonic() >= self.looked_at + (0 if self.disk.measuring else LOOK_EVERY):
             self.looked_at = time.monotonic()
             self.look_at_processes()
@@ -191,6 +192,20 @@ class Wall:
         if not self.disk:
             return None
         return 0 if self.disk.measuring else LOOK_EVERY * 1000
+
+
+def output_is_empty():
+    """Gone, a link and something else count as empty; what is shut has to be looked at."""
+    path = os.path.join(WORKSPACE, "output")
+    try:
+        if not stat.S_ISDIR(os.lstat(path).st_mode):
+            return True
+        with os.scandir(path) as entries:
+            return next(entries, None) is None
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def main():

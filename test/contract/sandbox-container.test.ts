@@ -17,10 +17,6 @@ import { sandboxContract } from './sandbox-suite.ts';
 const soon = () => AbortSignal.timeout(30_000);
 
 describeContainer('on the image', ({ sandbox, engine, image, counted }) => {
-  sandboxContract('container', sandbox);
-  sandboxEndsContract('container', sandbox);
-  sandboxLimitsContract('container', sandbox, { counted });
-
   const other = (slots = 0) => createContainer({ image: image(), env: process.env, slots });
   /** Of this process alone: tests elsewhere have theirs. */
   const own = () => labelled(engine(), process.pid);
@@ -192,6 +188,11 @@ describeContainer('on the image', ({ sandbox, engine, image, counted }) => {
     const findings = await probeContainer(missing);
     expect(findings[1]).toMatchObject({ subject: 'image', state: 'missing', remedy: refusal.hint });
   });
+
+  // Last: what the sandbox makes ahead in the background is none of the tests above.
+  sandboxContract('container', sandbox);
+  sandboxEndsContract('container', sandbox);
+  sandboxLimitsContract('container', sandbox, { counted });
 });
 
 test('without an engine every wall is refused with how to install one', async () => {

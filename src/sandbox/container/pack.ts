@@ -22,6 +22,8 @@ const tarCommand = [
 export async function pack(container: Container, options: CollectOptions): Promise<Collected> {
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(packTimeoutMs)]);
   signal.throwIfAborted();
+  const finished = await untilAborted(container.finish(), signal);
+  if (options.select === undefined && finished?.outputIsEmpty === true) return { files: 0, skipped: 0 };
   try {
     return await untilAborted(carryOut(container, { ...options, signal }), signal);
   } finally {

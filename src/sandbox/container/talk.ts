@@ -1,6 +1,6 @@
 import { type Channel, createLink, type Receiver } from '../shared/protocol/link.ts';
 import type { Client } from './engine.ts';
-import { type Answer, channels, type News, type Order, saying } from './words.ts';
+import { type Answer, channels, type Finished, type News, type Order, saying } from './words.ts';
 
 /** What runner and pid 1 say to each other. */
 export interface Talk {
@@ -11,8 +11,8 @@ export interface Talk {
    * container is gone. One at a time.
    */
   ask(order: Exclude<Order, { order: 'finish' }>, upload?: Uint8Array): Promise<Answer | undefined>;
-  /** Kills everything inside but pid 1. Resolves with whether pid 1 could tell that nothing is left: else all is gone. */
-  finish(): Promise<boolean>;
+  /** Kills everything inside but pid 1. Resolves with what pid 1 says then; undefined where the container is gone. */
+  finish(): Promise<Finished | undefined>;
   /** Who takes what is printed, and what connects, from now on. */
   listen(listener: Listener): void;
   /** Resolves when all that was printed until now was taken. */
@@ -37,7 +37,7 @@ export function talkOver({ stdin, stdout }: Client, kill: () => void): Talk {
   const state: {
     listener: Listener;
     waiting: ((answer: Answer | undefined) => void) | undefined;
-    finishing: PromiseWithResolvers<boolean> | undefined;
+    finishing: PromiseWithResolvers<Finished | undefined> | undefined;
     uploading: Promise<void>;
     isOver: boolean;
   } = {
@@ -52,14 +52,14 @@ export function talkOver({ stdin, stdout }: Client, kill: () => void): Talk {
     state.waiting = undefined;
     waiting?.(answer);
   };
-  const finished = (isKnown: boolean) => {
-    state.finishing?.resolve(isKnown);
+  const finished = (answer: Finished | undefined) => {
+    state.finishing?.resolve(answer);
     state.finishing = undefined;
   };
   const hear = (word: unknown) => {
     const said = saying.parse(word);
     if ('news' in said) state.listener.news?.(said.news);
-    else if (said.answer === 'finished') finished(true);
+    else if (said.answer === 'finished') finished(said);
     else answered(said);
   };
   const link = createLink({
@@ -92,7 +92,7 @@ export function talkOver({ stdin, stdout }: Client, kill: () => void): Talk {
     state.isOver = true;
     link.close();
     answered(undefined);
-    finished(false);
+    finished(undefined);
   });
 
   const wait = () =>
@@ -115,9 +115,9 @@ export function talkOver({ stdin, stdout }: Client, kill: () => void): Talk {
       return answer;
     },
     finish: () => {
-      if (state.isOver) return Promise.resolve(false);
+      if (state.isOver) return Promise.resolve(undefined);
       if (state.finishing !== undefined) return state.finishing.promise;
-      const finishing = Promise.withResolvers<boolean>();
+      const finishing = Promise.withResolvers<Finished | undefined>();
       state.finishing = finishing;
       const late = setTimeout(kill, finishTimeoutMs);
       answered(undefined);

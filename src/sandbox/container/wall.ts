@@ -29,8 +29,14 @@ export function createWall(first: Place, { withLimits, tearDown }: WallUses): Wa
   /** Another container knows nothing of what the first was given. */
   const prepare = async (limits: WallLimits): Promise<Place> => {
     const place = await withLimits(first, limits);
-    if (place !== first) await placeFiles(place.container, placed);
-    return place;
+    if (place === first) return place;
+    try {
+      await placeFiles(place.container, placed);
+      return place;
+    } catch (error) {
+      await place.container.remove();
+      throw error;
+    }
   };
   const remove = async () => {
     await tearDown(await end());

@@ -53,9 +53,10 @@ const answer = z.discriminatedUnion('answer', [
   z.object({ answer: z.literal('done') }),
   z.object({ answer: z.literal('failed'), reason: z.string().max(1000) }),
   z.object({ answer: z.literal('ended'), exitCode: z.int().min(0).max(255), memoryKills: z.int() }),
-  z.object({ answer: z.literal('finished') }),
+  z.object({ answer: z.literal('finished'), outputIsEmpty: z.boolean() }),
 ]);
 export type Answer = z.infer<typeof answer>;
+export type Finished = Extract<Answer, { answer: 'finished' }>;
 
 const news = z.object({ news: z.enum(['disk_limit', 'process_limit']) });
 export type News = z.infer<typeof news>['news'];
