@@ -1,0 +1,169 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Finding } from '../../src/contracts/sandbox.ts';
+import type { RecordedRequest } from '../fakes/google/server.ts';
+import { bucket, type DoctorYard, openDoctorYard, project, strangers } from './doctor-yard.ts';
+
+/** The task that the doctor tries, and the command as a process of its own. */
+
+let yard: DoctorYard;
+beforeAll(async () => {
+  yard = await openDoctorYard();
+});
+afterAll(() => yard.close());
+afterEach(() => yard.calmDown());
+beforeEach(() => {
+  vi.stubEnv('LOCAL', 'value-of-local');
+});
+afterEach(() => vi.unstubAllEnvs());
+
+const isLook = ({ method, url }: RecordedRequest) => method === 'GET' || /:(get|test)IamPolicy|:batchGet/.test(url);
+
+describe('the trial', () => {
+  const left = () => [...yard.storage.objects(bucket).keys()].filter((key) => !key.startsWith('meta/'));
+  const trialOf = async (options: Parameters<DoctorYard['examine']>[0]) => {
+    const { ok, findings } = await yard.examine(options);
+    return { ok, trial: findings.find(({ subject }) => subject === 'trial') };
+  };
+
+  test('that does not begin is told, cancelled and forgotten', async () => {
+    yard.run.plan({ neverStarts: true });
+    const lines: string[] = [];
+    const { ok, trial } = await trialOf({ withinMs: 6000, tell: (line) => lines.push(line) });
+    expect(ok).toBe(false);
+    expect(trial).toEqual({
+      subject: 'trial',
+      state: 'missing',
+      detail: expect.stringMatching(/^still queued after \d+\.\d s, and cancelled$/),
+      remedy: expect.stringContaining('gcloud run jobs executions list --job=runyard-small'),
+    });
+    expect(lines[1]).toMatch(/^\.\.\. queued for \d\.\d s$/);
+    expect(yard.run.executions().at(-1)!.tasks[0]!.state).toBe('cancelled');
+    expect(left()).toEqual([]);
+  });
+
+  test('that is stopped leaves nothing behind', async () => {
+    yard.run.plan({ neverStarts: true });
+    const { ok, trial } = await trialOf({ signal: AbortSignal.timeout(4000) });
+    expect({ ok, trial }).toMatchObject({ ok: false, trial: { detail: 'stopped by you' } });
+    expect(yard.run.executions().at(-1)!.tasks[0]!.state).toBe('cancelled');
+    expect(left()).toEqual([]);
+  });
+
+  test('that cannot start says what Cloud Run said', async () => {
+    for (let launch = 0; launch < 3; launch++) yard.run.plan({ failsToStart: 'CONTAINER_MISSING' });
+    const { ok, trial } = await trialOf({ withinMs: 40_000 });
+    expect(ok).toBe(false);
+    expect(trial).toMatchObject({ state: 'missing', detail: expect.stringMatching(/its image is not there/) });
+    expect(left()).toEqual([]);
+  });
+
+  test('looks change nothing', async () => {
+    const state = yard.admin.state();
+    const before = yard.admin.requests.length;
+    await yard.looks();
+    expect(yard.admin.state()).toEqual(state);
+    expect(yard.admin.requests.slice(before).filter((request) => !isLook(request))).toEqual([]);
+  });
+});
+
+describe('the command', () => {
+  const main = new URL('../../src/main.ts', import.meta.url).pathname;
+  const places = { home: '' };
+  beforeEach(() => {
+    places.home = mkdtempSync(join(tmpdir(), 'runyard-home-'));
+    // Walls of other users must reach the workspaces.
+    chmodSync(places.home, 0o711);
+  });
+  afterEach(() => rmSync(places.home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
+
+  /** As a process of its own, which the fakes of this one answer. */
+  const doctor = async (flags: readonly string[], env: Readonly<Record<string, string>>) => {
+    const { PATH = '' } = process.env;
+    const { exitCode, stdout, stderr } = await execa(process.execPath, [main, 'doctor', ...flags], {
+      env: { PATH, ...strangers, HOME: places.home, RUNYARD_HOME: places.home, LOCAL: 'value-of-local', ...env },
+      extendEnv: false,
+      reject: false,
+      stripFinalNewline: false,
+      timeout: 50_000,
+    });
+    expect(stdout + stderr).not.toMatch(/value-of-|ya29|placeholder|\n +at \S+ \(/);
+    return { exitCode, stdout, stderr };
+  };
+  const findingsOf = (stdout: string) => {
+    const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+    return Object.fromEntries(findings.map(({ subject, ...told }) => [subject, told]));
+  };
+
+  test('exit code 0 where a task ran, on emulators as well; progress is on stderr', async () => {
+    const { exitCode, stdout, stderr } = await doctor(['--json'], yard.env);
+    const at = findingsOf(stdout);
+    expect({ exitCode, trial: at.trial?.state, wall: at.wall?.state }, stdout).toEqual({
+      exitCode: 0,
+      trial: 'ok',
+      wall: 'ok',
+    });
+    expect(at.project).toEqual({ state: 'limited', detail: 'not looked at: the emulators have no such thing' });
+    expect(stderr).toMatch(/^A small task is on its way to runyard-small/);
+  });
+
+  test('exit code 1 where none can run, in words', async () => {
+    const { exitCode, stdout } = await doctor([], { ...yard.env, RUNYARD_JOB: 'nobodys' });
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(/^Runyard \S+, backend cloud-run\n/);
+    expect(stdout).toMatch(/✘ job small +there is no job nobodys-small in europe-west1\n +→ Run "runyard deploy"/);
+    expect(stdout).toMatch(/✘ trial +not tried\n/);
+    expect(stdout).toMatch(/Nothing can be run on Cloud Run yet: mend what is marked ✘ above\.\n$/);
+  });
+
+  test('beside the backend local it is told too, runs nothing there, and decides nothing', async () => {
+    const before = yard.run.executions().length;
+    const env = { ...yard.env, RUNYARD_BACKEND: 'local', RUNYARD_JOB: 'nobodys' };
+    const { exitCode, stdout } = await doctor([], env);
+    expect(exitCode, stdout).toBe(0);
+    const [own, beside] = stdout.split(
+      /\nGoogle Cloud, project demo-project, europe-west1 \(RUNYARD_BACKEND=cloud-run .*:\n/,
+    );
+    expect(own).toMatch(/✔ trial +print\(42\) ran in bubblewrap/);
+    expect(own).not.toContain('job small');
+    expect(beside).toMatch(/✘ job small +there is no job nobodys-small/);
+    expect(beside).toMatch(/Code can be run here, inside a sandbox\.\n$/);
+    const { stdout: json } = await doctor(['--json'], env);
+    expect(Object.keys(findingsOf(json))).toEqual(expect.arrayContaining(['trial', 'job small', 'KMS key', 'key']));
+    expect(yard.run.executions()).toHaveLength(before);
+  });
+
+  // Whatever is asked for goes to a proxy that is not there.
+  const offline = {
+    RUNYARD_BACKEND: 'cloud-run',
+    RUNYARD_PROJECT: project,
+    RUNYARD_REGION: 'europe-west1',
+    HTTPS_PROXY: 'http://127.0.0.1:1',
+  };
+
+  test.each([
+    ['without credentials', {}, /✘ Google login +none: .*\n +→ Run "gcloud auth application-default login"/],
+    [
+      'with credentials of a user',
+      { type: 'authorized_user', client_id: 'c', client_secret: 'placeholder', refresh_token: 'placeholder' },
+      /✘ Google login +there are credentials, but nobody answered .*\n +→ Check the network/,
+    ],
+    [
+      'with a key that is none',
+      { type: 'placeholder' },
+      /✘ Google login +there are credentials, but they cannot be used\n/,
+    ],
+  ])('no network at all, %s: sentences', async (_, credentials, login) => {
+    const file = join(places.home, 'credentials.json');
+    if ('type' in credentials) writeFileSync(file, JSON.stringify(credentials));
+    const env = { ...offline, GOOGLE_APPLICATION_CREDENTIALS: 'type' in credentials ? file : '' };
+    const { exitCode, stdout } = await doctor([], env);
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(login);
+    expect(stdout).toMatch(/✘ clock +sts\.googleapis\.com does not answer\.\n +→ Check the network/);
+    expect(stdout).toMatch(/✘ trial +not tried/);
+  });
+});
