@@ -13,6 +13,7 @@ import type { Noticing } from '../contracts/task-service.ts';
 import { executable, findProgram } from '../lib/find-program.ts';
 import type { Logger } from '../lib/logger.ts';
 import { SettingsError } from '../lib/settings.ts';
+import { keepHeapSmall } from '../lib/small-heap.ts';
 import { engineEnvironment } from '../sandbox/shared/engine-environment.ts';
 import { createLocalSeal } from '../seal/local.ts';
 import { createFilesystemStore } from '../store/filesystem.ts';
@@ -47,6 +48,7 @@ export function openLocal(config: Config, log: Logger, news: Pick<RunnerProcessO
 /** Loads what talks to Google only here. */
 export async function openCloud(place: CloudPlace | undefined, log: Logger): Promise<Engine> {
   if (place === undefined) throw new SettingsError('The backend cloud-run needs RUNYARD_PROJECT and RUNYARD_REGION.');
+  keepHeapSmall();
   const [{ createGcsStore }, { createKmsSeal }, { createCloudRunBackend }, { createTaskTokens }] = await Promise.all([
     import('../store/gcs/index.ts'),
     import('../seal/kms.ts'),
