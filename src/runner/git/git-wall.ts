@@ -160,6 +160,8 @@ function gitEnvironment({ address }: GitJob, doorKey: string): Record<string, st
   const { transport, user = userOfToken, url } = address;
   const door = `http://git:${doorKey}@127.0.0.1:${doorPort}`;
   const settings: Record<string, string> = {
+    // The launcher's wall shows the workspace as another user's.
+    'safe.directory': '*',
     'core.hooksPath': '/dev/null',
     'core.fsmonitor': 'false',
     'credential.helper': '',

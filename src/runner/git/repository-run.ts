@@ -1,5 +1,5 @@
 import type { RepositorySpec } from '../../contracts/repository.ts';
-import type { CollectedFile, PlacedFile } from '../../contracts/sandbox.ts';
+import { type CollectedFile, type PlacedFile, wallPaths } from '../../contracts/sandbox.ts';
 import type { RunError } from '../../contracts/task.ts';
 import type { ProgramLayer } from '../program-layer.ts';
 import type { RunContext } from '../run-context.ts';
@@ -33,6 +33,7 @@ export async function openRepository(spec: RepositorySpec, context: RunContext):
       steps.own = program.steps.length;
       return {
         ...program,
+        env: { ...ownFolder, ...program.env },
         steps: [
           checkoutStep(folder, { ...clone, url: spec.url }),
           ...program.steps,
@@ -55,6 +56,13 @@ export async function openRepository(spec: RepositorySpec, context: RunContext):
 }
 
 // --- Internal helpers ---
+
+/** Git trusts a folder of its own user alone, and some walls show the workspace as another's. */
+const ownFolder = {
+  GIT_CONFIG_COUNT: '1',
+  GIT_CONFIG_KEY_0: 'safe.directory',
+  GIT_CONFIG_VALUE_0: wallPaths.workspace,
+} as const;
 
 function noWorkingTree({ url }: RepositorySpec, stderr: string): RunError {
   const last = stderr.trim().split('\n').at(-1)?.slice(0, 200) ?? '';

@@ -50,7 +50,7 @@ function step(name: string, script: string, args: readonly string[]): Step {
 
 const begin = `set -u
 cd ${wallPaths.workspace} || exit 1
-g() { git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c gc.auto=0 -c submodule.recurse=false -c advice.detachedHead=false "$@"; }
+g() { git -c safe.directory=* -c core.hooksPath=/dev/null -c core.fsmonitor=false -c gc.auto=0 -c submodule.recurse=false -c advice.detachedHead=false "$@"; }
 `;
 
 const checkoutScript = `${begin}set -e
