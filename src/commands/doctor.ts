@@ -24,7 +24,9 @@ export async function doctor(flags: readonly string[]): Promise<number> {
     // Only what was started far away needs to be told of an end.
     signal: config.backend === 'cloud-run' ? interruption() : new AbortController().signal,
   });
-  process.stdout.write(flags.includes('--json') ? jsonOfReport(report) : renderReport(report, process.stdout));
+  await print(flags.includes('--json') ? jsonOfReport(report) : renderReport(report, process.stdout));
+  // What was given up may hang in its socket for minutes. Where nothing does, the process has ended by then.
+  setTimeout(() => process.exit(), lingerMs).unref();
   return report.ok ? 0 : 1;
 }
 
@@ -58,6 +60,12 @@ async function examineBackend(config: Config, surroundings: Surroundings): Promi
   const { findings, canTry } = await lookAtCloud(cloud, config, surroundings.endpointOf);
   const trial = canTry ? await cloudTrial({ ...config, cloud }, surroundings) : [noTrial];
   return { findings: [...findings, ...trial], ok: isComplete(trial) };
+}
+
+const lingerMs = 1000;
+
+function print(text: string): Promise<void> {
+  return new Promise((resolve) => process.stdout.write(text, () => resolve()));
 }
 
 function interruption(): AbortSignal {

@@ -1,8 +1,10 @@
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Finding } from '../../src/contracts/sandbox.ts';
 import type { RecordedRequest } from '../fakes/google/server.ts';
 import { bucket, type DoctorYard, openDoctorYard, project, strangers } from './doctor-yard.ts';
@@ -144,11 +146,13 @@ describe('the command', () => {
     HTTPS_PROXY: 'http://127.0.0.1:1',
   };
 
+  const user = { type: 'authorized_user', client_id: 'c', client_secret: 'placeholder', refresh_token: 'placeholder' };
+
   test.each([
     ['without credentials', {}, /✘ Google login +none: .*\n +→ Run "gcloud auth application-default login"/],
     [
       'with credentials of a user',
-      { type: 'authorized_user', client_id: 'c', client_secret: 'placeholder', refresh_token: 'placeholder' },
+      user,
       /✘ Google login +there are credentials, but nobody answered .*\n +→ Check the network/,
     ],
     [
@@ -165,5 +169,24 @@ describe('the command', () => {
     expect(stdout).toMatch(login);
     expect(stdout).toMatch(/✘ clock +sts\.googleapis\.com does not answer\.\n +→ Check the network/);
     expect(stdout).toMatch(/✘ trial +not tried/);
+  });
+
+  test('somebody who never answers is not waited for, not even at the end', async () => {
+    const open = new Set<Socket>();
+    const silent = createServer((socket) => void open.add(socket)).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    onTestFinished(() => {
+      for (const socket of open) socket.destroy();
+      silent.close();
+    });
+    const host = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const startedAt = performance.now();
+    const file = join(places.home, 'credentials.json');
+    writeFileSync(file, JSON.stringify(user));
+    const env = { ...offline, HTTPS_PROXY: `http://${host}`, GOOGLE_APPLICATION_CREDENTIALS: file };
+    const { exitCode, stdout } = await doctor([], env);
+    expect(performance.now() - startedAt).toBeLessThan(20_000);
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(/✘ Google login +no answer within 10 s\n/);
   });
 });
