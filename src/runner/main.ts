@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { asRunyardError } from '../contracts/errors.ts';
 import type { GatewayOptions } from '../contracts/gateway.ts';
+import { keys } from '../contracts/keys.ts';
 import { type RunnerHint, runnerCall } from '../contracts/runner-channel.ts';
 import { runnerExitCodes } from '../contracts/runner-exit.ts';
 import type { Sandbox } from '../contracts/sandbox.ts';
@@ -99,6 +100,7 @@ async function workForExecution(environment: TaskRunnerEnvironment, log: Logger)
     bucket: environment.RUNYARD_BUCKET,
     endpoint: environment.RUNYARD_STORAGE_ENDPOINT,
     readToken: environment.RUNYARD_TASK_TOKEN,
+    ownReads: keys.allInputs,
   });
   const job = `projects/${project}/locations/${region}/jobs/${environment.CLOUD_RUN_JOB}`;
   const work = workForOneTask({

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { AccessExpired, asRunyardError, type RunyardError } from '../../src/contracts/errors.ts';
+import { crc32cBase64 } from '../../src/lib/crc32c.ts';
 import { createGcsStore, type GcsStoreOptions } from '../../src/store/gcs/index.ts';
 import type { Authorize } from '../fakes/google/server.ts';
 import { type StorageServer, type StorageServerOptions, startStorageServer } from '../fakes/google/storage-server.ts';
@@ -180,6 +181,29 @@ describe('C1: with a token for reading one task', () => {
     await store.read('tasks/t/task.json');
     expect(await store.read('tasks/t/cancel')).toBeUndefined();
     expect(await refusalOf(store.list('tasks/t/'))).toMatchObject({ code: 'forbidden' });
+  });
+
+  test('what the account reads itself goes without it, and "may not list" means absent there', async () => {
+    const inputs = 'projects/_/buckets/yard/objects/inputs/';
+    let mayRead = true;
+    const server = await start({
+      authorize: ({ token: shown, permission, resource }) =>
+        mayRead && shown === undefined && permission === 'storage.objects.get' && resource.startsWith(inputs),
+      accountOf: (shown) => (shown === token ? 'server@example.com' : undefined),
+      withoutToken: 'runner@example.com',
+    });
+    const stored = { name: 'inputs/a', generation: '1', crc32c: crc32cBase64(Buffer.from('x')), md5Hash: '' };
+    const more = { timeCreated: '', contentType: 'text/plain', bytes: Buffer.from('x') };
+    server.objects('yard').set('inputs/a', { ...stored, ...more });
+    const store = storeAt(server.url, { readToken: token, ownReads: 'inputs/' });
+    expect((await store.read('inputs/a'))?.toString()).toBe('x');
+    expect(await store.read('inputs/b')).toBeUndefined();
+    expect(await refusalOf(store.read('tasks/t/task.json'))).toMatchObject({ code: 'forbidden' });
+    mayRead = false;
+    expect((await refusalOf(store.read('inputs/a'))).message).toBe(
+      'runner@example.com lacks storage.objects.get on the bucket yard.',
+    );
+    expect(server.requests.map(({ token: shown }) => shown)).toEqual([undefined, undefined, token, undefined]);
   });
 
   test('one that has ended is told from everything else, and stands in no error', async () => {

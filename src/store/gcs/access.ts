@@ -8,6 +8,8 @@ export interface GcsPlace {
   readonly endpoint: string | undefined;
   /** Reads go with this bearer token, everything else with the account's own credentials. */
   readonly readToken?: string;
+  /** Keys below this prefix are read with the account's own credentials all the same. */
+  readonly ownReads?: string;
 }
 
 /** The same bucket as seen by who reads and by who does the rest. */

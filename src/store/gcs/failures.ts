@@ -17,6 +17,11 @@ export function isAbsent(error: unknown): boolean {
   return statusOfFailure(error) === 404 && !/bucket does not exist/i.test(textOf(error));
 }
 
+/** Asked for an object, Google wants the right to list of who may read it: it is not there. */
+export function isHidden(error: unknown): boolean {
+  return statusOfFailure(error) === 403 && permissionIn(textOf(error)) === 'storage.objects.list';
+}
+
 export function inWords(doing: Doing, error: unknown, place: GcsPlace): RunyardError {
   if (error instanceof RunyardError) return error;
   const cause = withoutCredentials(error);

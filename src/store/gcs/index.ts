@@ -6,7 +6,7 @@ import { type GcsPlace, type Insist, openBucket } from './access.ts';
 import { blocksOf } from './blocks.ts';
 import { creationOf } from './create.ts';
 import { download } from './download.ts';
-import { type Doing, inWords, isAbsent } from './failures.ts';
+import { type Doing, inWords, isAbsent, isHidden } from './failures.ts';
 import { listKeys } from './list.ts';
 import { nameOf } from './names.ts';
 import { createOfBlocks } from './upload.ts';
@@ -35,11 +35,12 @@ function unlessAbsent(error: unknown): void {
  */
 export function createGcsStore(options: GcsStoreOptions): Store {
   const { patienceMs: withinMs = 30_000, attemptTimeoutMs = 60_000, ...place } = options;
+  const { readToken, ownReads, ...ownPlace } = place;
   const access = once(() => openBucket(place));
 
-  const inOurWords = <T>(doing: Doing, outcome: Promise<T>): Promise<T> =>
+  const inOurWords = <T>(doing: Doing, outcome: Promise<T>, asWho: GcsPlace = place): Promise<T> =>
     outcome.catch((error: unknown) => {
-      throw inWords(doing, error, place);
+      throw inWords(doing, error, asWho);
     });
 
   /** Google's client waits for ever: it hands its own timeout to a library that ignores it. */
@@ -70,19 +71,21 @@ export function createGcsStore(options: GcsStoreOptions): Store {
     async persist() {},
 
     async read(key, range) {
-      const { reader } = await access();
+      const { reader, writer } = await access();
       const { name } = nameOf(key);
+      const byToken = readToken !== undefined && (ownReads === undefined || !key.startsWith(ownReads));
       const attempt = async () => {
         try {
-          const bytes = await download(reader, name, { range, silenceMs: attemptTimeoutMs });
-          tokenReads = place.readToken !== undefined;
+          const bytes = await download(byToken ? reader : writer, name, { range, silenceMs: attemptTimeoutMs });
+          tokenReads ||= byToken;
           return bytes;
         } catch (error) {
-          if (isAbsent(error) || (tokenReads && statusOfFailure(error) === 403)) return undefined;
+          if (isAbsent(error) || isHidden(error)) return undefined;
+          if (byToken && tokenReads && statusOfFailure(error) === 403) return undefined;
           throw error;
         }
       };
-      return inOurWords('read', patiently(attempt, { withinMs }));
+      return inOurWords('read', patiently(attempt, { withinMs }), byToken ? place : ownPlace);
     },
 
     async list(prefix, options = {}) {
