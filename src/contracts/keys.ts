@@ -31,6 +31,7 @@ export const keys = {
   launches: (id: TaskId) => `tasks/${id}/launches/`,
   launch: (id: TaskId, k: number) => `tasks/${id}/launches/${k}`,
   launchHandle: (id: TaskId, k: number) => `tasks/${id}/launches/${k}.handle`,
+  opening: (id: TaskId) => `tasks/${id}/opening`,
   cancel: (id: TaskId) => `tasks/${id}/cancel`,
   claims: (id: TaskId) => `tasks/${id}/claims/`,
   claim: (id: TaskId, run: number) => `tasks/${id}/claims/${run}`,

@@ -41,6 +41,8 @@ export const limits = {
   artifactBytesMax: 256 * MiB,
   artifactTextBytes: 8 * KiB,
   transcriptBytesMax: 16 * MiB,
+  /** Of one that is gone on with. */
+  conversationBytesMax: 8 * MiB,
   /** As it stands in a result, its bytes escaped. */
   artifactPathBytesMax: KiB,
   logBytesDefault: 16 * KiB,

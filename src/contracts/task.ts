@@ -83,6 +83,10 @@ export const claudeSpec = z.strictObject({
   /** A JSON Schema, checked against its meta-schema at submit. */
   outputSchema: z.record(z.string(), z.json()).optional(),
   config: claudeConfig.optional(),
+  /** The earlier task whose conversation this one goes on with. */
+  resumes: taskId.optional(),
+  /** That conversation, once it was read: as `contracts/conversation.ts` says, with a line break at its end. */
+  earlier: z.string().optional(),
   files: z.array(inlineFile),
   /** What lies below `input/`: where it comes from where a task is submitted, `sha256:HEX` where it is sealed. */
   inputs: z.array(z.strictObject({ name: z.string(), from: z.string() })).optional(),

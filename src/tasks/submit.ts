@@ -10,6 +10,7 @@ import type { Store } from '../contracts/store.ts';
 import type { TaskRecord } from '../contracts/task.ts';
 import type { NewTask } from '../contracts/task-service.ts';
 import { canonicalJson } from '../lib/canonical-json.ts';
+import { earlierConversation, keepOpening, withEarlier } from './conversation.ts';
 import { finishPending } from './finish.ts';
 import { giveUpLaunching, type Launching, launchTask } from './launch.ts';
 import { readKeyRecord, readRecord, runsOf } from './objects.ts';
@@ -41,11 +42,12 @@ export async function submitTask(context: Submitting, task: NewTask, caller: Cal
   refuseSecrets(context, task.spec, caller);
   refuseRepository(context, task.spec, caller);
   if (task.callbackUrl !== undefined) await context.teller.check(task.callbackUrl, caller.owner);
+  const earlier = await earlierConversation(context, task.spec, caller);
   const { id, exists } = await identify(context, task, caller);
   if (exists) return id;
   const spec = await withInputs(
     context.inputs,
-    await withSecrets(context, await withRepository(context, task.spec)),
+    await withSecrets(context, await withRepository(context, withEarlier(task.spec, earlier))),
     caller.owner,
   );
   const record = await writeObjects(context, id, { ...task, spec }, caller);
@@ -137,7 +139,8 @@ async function writeObjects(context: Submitting, id: TaskId, task: NewTask, call
     createdAt: new Date(taskCreatedAtMs(id)).toISOString(),
     ...(task.metadata === undefined ? {} : { metadata: task.metadata }),
   };
-  await store.create(keys.sealed(id), await seal.seal(Buffer.from(JSON.stringify(task.spec)), id));
+  const sealed = async () => store.create(keys.sealed(id), await seal.seal(Buffer.from(JSON.stringify(task.spec)), id));
+  await Promise.all([sealed(), keepOpening(context, id, task.spec)]);
   await store.create(keys.pending(caller.owner, id), '');
   await refuseAboveCap(context, id, caller);
   if (task.callbackUrl !== undefined) await context.teller.expect(record, task.callbackUrl);

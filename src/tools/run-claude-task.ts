@@ -24,6 +24,7 @@ import {
   secretsField,
   sizeField,
   startWaitSecondsField,
+  taskIdField,
   timeoutSecondsField,
 } from './params/task.ts';
 import { boundedText, notEmpty } from './params/text.ts';
@@ -48,6 +49,9 @@ const input = z
     max_budget_usd: maxBudgetField,
     output_schema: z.record(z.string(), z.unknown()).optional().describe('JSON Schema of structured_output'),
     ...claudeConfigFields,
+    resume_task_id: taskIdField
+      .optional()
+      .describe('Goes on with the conversation of an earlier task, in a new sandbox'),
     repo: repoField,
     files,
     inputs,
@@ -124,6 +128,7 @@ function taskOf(fields: Fields, endpoint: ModelEndpoint, maxBudgetUsd: number | 
       maxBudgetUsd,
       outputSchema: jsonObject.optional().parse(fields.output_schema),
       config: configOf(fields),
+      resumes: fields.resume_task_id,
       repo: repositoryOf(fields.repo),
       files: fields.files,
       inputs: fields.inputs,

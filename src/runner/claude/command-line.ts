@@ -75,6 +75,7 @@ function claudeStep(spec: ClaudeSpec, schema: object | undefined, files: readonl
     ...fileOption('append-system-prompt-file', laidPaths.appendSystemPrompt),
     ...fileOption('agents', laidPaths.agents),
     ...fileOption('mcp-config', laidPaths.mcp),
+    ...fileOption('resume', laidPaths.session),
   ];
   const script = startScript(wallPaths.claude);
   return { name: 'claude', argv: ['/bin/sh', '-c', script, 'claude', ...argumentsFor(files), ...options] };

@@ -1,5 +1,6 @@
 import type { ClaudeConfig, McpServer } from '../../contracts/claude-config.ts';
 import type { ClaudeSpec } from '../../contracts/task.ts';
+import { restoredNote, sessionText } from './session.ts';
 
 /**
  * What claude reads besides its prompt. It goes through stdin into a folder outside of the working directory, where no
@@ -20,15 +21,19 @@ export const laidPaths = {
   appendSystemPrompt: `${folder}/append-system-prompt`,
   agents: `${folder}/agents.json`,
   mcp: `${folder}/mcp.json`,
+  session: `${folder}/session.jsonl`,
 } as const;
 
 /** `told` is what Runyard itself adds to the system prompt. */
-export function laidFiles({ systemPrompt, appendSystemPrompt, config = {} }: ClaudeSpec, told: string): LaidFile[] {
+export function laidFiles(spec: ClaudeSpec, told: string): LaidFile[] {
+  const { systemPrompt, appendSystemPrompt, config = {}, earlier } = spec;
+  const restored = earlier === undefined ? '' : restoredNote;
   return [
     laid(laidPaths.systemPrompt, systemPrompt),
-    laid(laidPaths.appendSystemPrompt, [appendSystemPrompt, told].filter(Boolean).join('\n\n')),
+    laid(laidPaths.appendSystemPrompt, [appendSystemPrompt, told, restored].filter(Boolean).join('\n\n')),
     laid(laidPaths.agents, config.agents === undefined ? '' : JSON.stringify(config.agents)),
     laid(laidPaths.mcp, config.mcpServers === undefined ? '' : mcpConfig(config.mcpServers)),
+    laid(laidPaths.session, earlier === undefined ? '' : sessionText(earlier)),
     ...Object.entries(config.commands ?? {}).map(([name, command]) =>
       laid(`${configFolder}/commands/${name}.md`, commandText(command)),
     ),
