@@ -1,6 +1,7 @@
 /**
- * The host keys of big forges, as their pages on SSH fingerprints told them in November 2026. A forge that changes its
- * keys is refused until they are changed here, or added by the operator in `$RUNYARD_HOME/known_hosts`.
+ * The host keys of big forges as of November 2026, from public copies of what the forges publish: compare them with their
+ * own pages on SSH fingerprints. A forge that changes its keys is refused until they are changed here, or added by the
+ * operator in `$RUNYARD_HOME/known_hosts`.
  */
 export const knownHosts = `github.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl
 github.com ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEmKSENjQEezOmxkZMy7opKgwFB9nkt5YRrYMjNuG5N87uRgg6CLrbo5wAdT/y6v0mKV0U2w0WZ2YB/++Tpockg=
