@@ -80,8 +80,8 @@ export function createGcsStore(options: GcsStoreOptions): Store {
           tokenReads ||= byToken;
           return bytes;
         } catch (error) {
-          if (isAbsent(error) || isHidden(error)) return undefined;
-          if (byToken && tokenReads && statusOfFailure(error) === 403) return undefined;
+          const meansAbsent = byToken ? tokenReads && statusOfFailure(error) === 403 : isHidden(error);
+          if (isAbsent(error) || meansAbsent) return undefined;
           throw error;
         }
       };
