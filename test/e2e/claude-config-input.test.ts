@@ -6,11 +6,11 @@ const agent = { description: 'd', prompt: 'p' };
 
 describe("what is refused of Claude's own configuration", () => {
   test.for<[string, object, string]>([
-    ['A15: a command that climbs out', { commands: { '../evil': { content: 'x' } } }, 'commands'],
-    ['A15: an agent that climbs out', { agents: { '..': agent } }, 'agents'],
+    ['a command that climbs out', { commands: { '../evil': { content: 'x' } } }, 'commands'],
+    ['an agent that climbs out', { agents: { '..': agent } }, 'agents'],
     ['a command with a slash', { commands: { 'a/b': { content: 'x' } } }, 'commands'],
     ['a server whose name is an option', { mcp_servers: { '-x': { command: 'x' } } }, 'mcp_servers'],
-    ['A15: a description with a line break', { commands: { a: { content: 'x', description: 'a\nb: c' } } }, 'one line'],
+    ['a description with a line break', { commands: { a: { content: 'x', description: 'a\nb: c' } } }, 'one line'],
     ['a command without content', { commands: { a: { content: ' ' } } }, 'commands.a.content'],
     ['a field of a command that is none', { commands: { a: { content: 'x', model: 'y' } } }, 'commands.a'],
     ['an agent without a prompt', { agents: { a: { description: 'x' } } }, 'agents.a.prompt'],
