@@ -45,6 +45,7 @@ export interface RunOptions extends Partial<Omit<ClaudeSpec, 'endpoint'>> {
   readonly patience?: Patience;
   /** The credential that the runner holds, where it is not the right one. */
   readonly key?: string;
+  readonly credentialKind?: ClaudeSpec['endpoint']['credential']['kind'];
   /** Where the runner looks for the model, where it is not the scripted one. */
   readonly baseUrl?: string;
 }
@@ -86,6 +87,7 @@ export function useClaude(
       key = realKey,
       baseUrl,
       patience,
+      credentialKind = 'api_key',
       ...fields
     } = options;
     const upstream = await startModelServer(script, { key: realKey });
@@ -94,7 +96,7 @@ export function useClaude(
     const spec: ClaudeSpec = {
       ...bare,
       ...fields,
-      endpoint: { baseUrl: baseUrl ?? upstream.url, credential: { kind: 'api_key', value: key } },
+      endpoint: { baseUrl: baseUrl ?? upstream.url, credential: { kind: credentialKind, value: key } },
     };
     const task: TaskRecord = { ...record, id: newTaskId(), createdAt: new Date().toISOString(), timeoutSeconds };
     await store.create(keys.sealed(task.id), await seal.seal(Buffer.from(JSON.stringify(spec)), task.id));

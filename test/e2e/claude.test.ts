@@ -141,6 +141,15 @@ describe.skipIf(lacking !== undefined)(lacking === undefined ? 'a Claude task' :
     expect(JSON.stringify(events)).not.toContain('planted=yes');
   });
 
+  test('an OAuth token of the operator serves as well as a key', async () => {
+    const { result, upstream } = await run([say('ok')], { credentialKind: 'oauth_token' });
+    expect(result).toMatchObject({ status: 'succeeded', claude: { response: 'ok' } });
+    const { headers } = upstream.requests.find(({ method }) => method === 'POST')!;
+    expect(headers.authorization).toBe(`Bearer ${realKey}`);
+    expect(headers['anthropic-beta']).toContain('oauth-2025-04-20');
+    expect(headers['x-api-key']).toBeUndefined();
+  });
+
   test('answers once, though it is asked to wait for the background', async () => {
     const { result } = await run([
       useTool('Bash', { command: 'sleep 1', run_in_background: true, description: 'x' }),
