@@ -37,9 +37,15 @@ export function createContainer(options: ContainerOptions): Sandbox {
     return { container: await startContainer(engine, name, { args, image }), limits: wanted };
   };
   const discard = ({ container }: Made) => container.remove();
-  const state: { limits: WallLimits; reclaiming: Promise<void> | undefined } = {
+  const state: { limits: WallLimits; asked: WallLimits; reclaiming: Promise<void> | undefined } = {
     limits: usualLimits,
+    asked: usualLimits,
     reclaiming: undefined,
+  };
+  /** What was asked for twice is what is asked for next, more often than not: the containers made ahead fit it then. */
+  const learn = (wanted: WallLimits) => {
+    if (keepsAsMuch(state.asked, wanted)) state.limits = wanted;
+    state.asked = wanted;
   };
   const pool = createPool<Made>({
     size: Math.min(options.slots, readyMax),
@@ -77,17 +83,18 @@ export function createContainer(options: ContainerOptions): Sandbox {
       });
       return createWall(first, {
         withLimits: async (place, wanted) => {
-          // What was asked for last is what is asked for next, more often than not.
-          state.limits = wanted;
+          learn(wanted);
           if (keepsAsMuch(first.limits, wanted)) return place;
           const [other] = await Promise.all([make(wanted), discard(first)]);
           return withDoor(other, door);
         },
         tearDown: async ({ container }) => {
-          await container.remove();
           // Not at `enter`: making the next one would take a processor from the program in this one.
           pool.refill();
+          await container.remove();
         },
+        // Not later: to the engine the next one is more work than a small program is to the machine.
+        ended: () => pool.refill(),
       });
     },
     close: async () => {

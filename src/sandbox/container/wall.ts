@@ -9,11 +9,13 @@ import { type Place, runProgram } from './run.ts';
 export interface WallUses {
   /** The same place anew with these limits, where it has others: they are fixed when a container is made. */
   readonly withLimits: (place: Place, limits: WallLimits) => Promise<Place>;
+  /** Called when the program is dead. */
+  readonly ended: () => void;
   /** Called once, at `remove`. */
   readonly tearDown: (place: Place) => Promise<void>;
 }
 
-export function createWall(first: Place, { withLimits, tearDown }: WallUses): Wall {
+export function createWall(first: Place, { withLimits, ended, tearDown }: WallUses): Wall {
   const placed: PlacedFile[] = [];
   const state: { place: Promise<Place>; running: Running | undefined; removal: Promise<void> | undefined } = {
     place: Promise.resolve(first),
@@ -52,6 +54,7 @@ export function createWall(first: Place, { withLimits, tearDown }: WallUses): Wa
       refuseImpossible(program);
       state.place = prepare(program.limits);
       state.running = runProgram(state.place, program, observer);
+      void state.running.ended.then(ended);
       return state.running;
     },
     collect: async (options: CollectOptions): Promise<Collected> => {
