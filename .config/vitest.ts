@@ -1,11 +1,20 @@
 import { defineConfig } from 'vitest/config';
 
+/** The tests of the tools once more, on this engine; `test/tools/engine.ts` reads the variable. */
+const toolsOn = (engine: string) => ({
+  extends: true as const,
+  test: { name: engine, include: ['test/tools/**/*.test.ts'], env: { RUNYARD_TEST_ON: engine } },
+});
+
+const one = process.env.RUNYARD_TEST_ON;
+const everything = { extends: true as const, test: { name: 'local', include: ['test/**/*.test.ts'] } };
+
 export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
-    include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    projects: one === undefined ? [everything, toolsOn('cloud-run'), toolsOn('container')] : [toolsOn(one)],
   },
 });

@@ -1,6 +1,8 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
@@ -9,15 +11,25 @@ import { z } from 'zod';
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 const toolAnswer = z.object({
-  content: z.array(z.looseObject({ type: z.string(), text: z.string().optional() })),
+  content: z.array(
+    z.looseObject({
+      type: z.string(),
+      text: z.string().optional(),
+      data: z.string().optional(),
+      mimeType: z.string().optional(),
+    }),
+  ),
   structuredContent: z.record(z.string(), z.json()).optional(),
   isError: z.boolean().optional(),
 });
+export type ToolAnswer = z.infer<typeof toolAnswer>;
 
 /** The built bin, spawned, with the official client on its stdio. */
 export interface Served {
   readonly client: Client;
   readonly pid: number;
+  /** Whatever is answered, as it comes. */
+  answer(tool: string, input: Record<string, unknown>): Promise<ToolAnswer>;
   /** The structured content of a call that must succeed. */
   call(tool: string, input: Record<string, unknown>): Promise<Record<string, z.core.util.JSONType>>;
   /** The text of a call that must be refused. */
@@ -46,29 +58,70 @@ export async function serveCommand(
   const transport = new StdioClientTransport({
     command: first!,
     args: rest,
-    env: { PATH: process.env.PATH ?? '', HOME: home, RUNYARD_HOME: home, RUNYARD_WORK: join(home, 'work'), ...env },
+    env: { ...environmentOf(home), ...env },
     stderr: 'ignore',
   });
   const client = new Client({ name: 'runyard-test', version: '1' }, { versionNegotiation: { mode: 'auto' } });
   await client.connect(transport);
-  const raw = async (tool: string, input: Record<string, unknown>) =>
+  const answerOf = async (tool: string, input: Record<string, unknown>) =>
     toolAnswer.parse(await client.callTool({ name: tool, arguments: input }, { timeout: 120_000 }));
   return {
     client,
     pid: transport.pid!,
+    answer: answerOf,
     async call(tool, input) {
-      const answer = await raw(tool, input);
+      const answer = await answerOf(tool, input);
       if (answer.isError === true) throw new Error(answer.content[0]?.text);
       return answer.structuredContent!;
     },
     async refusal(tool, input) {
-      const answer = await raw(tool, input);
+      const answer = await answerOf(tool, input);
       if (answer.isError !== true)
         throw new Error(`${tool} was not refused: ${JSON.stringify(answer.structuredContent)}`);
       return answer.content[0]!.text!;
     },
     close: () => client.close(),
   };
+}
+
+/** The built bin behind HTTP. */
+export interface ServedOverHttp {
+  readonly child: ChildProcess;
+  readonly url: string;
+  /** The answer of a call that must succeed, over REST. */
+  call(token: string, tool: string, input: Record<string, unknown>): Promise<Record<string, z.core.util.JSONType>>;
+}
+
+/** On a free port, once it listens; `RUNYARD_API_KEYS` in `env` says whose tokens it takes. */
+export async function serveHttp(home: string, env: Record<string, string>): Promise<ServedOverHttp> {
+  const child = spawn(process.execPath, [main, 'serve', '--http', '127.0.0.1:0'], {
+    env: { ...environmentOf(home), ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const listening = Promise.withResolvers<string>();
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    const { url } = z.looseObject({ url: z.string().optional() }).parse(JSON.parse(line));
+    if (url !== undefined) listening.resolve(url);
+  });
+  child.once('exit', (code) => listening.reject(new Error(`The server ended with ${code} before it listened.`)));
+  const url = await listening.promise;
+  return {
+    child,
+    url,
+    async call(token, tool, input) {
+      const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
+      const target = new URL(`/v1/tools/${tool}`, url);
+      const response = await fetch(target, { method: 'POST', headers, body: JSON.stringify(input) });
+      const text = await response.text();
+      if (!response.ok) throw new Error(text);
+      return z.record(z.string(), z.json()).parse(JSON.parse(text));
+    },
+  };
+}
+
+/** All that a server sees of this process's environment. */
+function environmentOf(home: string): Record<string, string> {
+  return { PATH: process.env.PATH ?? '', HOME: home, RUNYARD_HOME: home, RUNYARD_WORK: join(home, 'work') };
 }
 
 const page = z.looseObject({

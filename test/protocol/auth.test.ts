@@ -40,41 +40,6 @@ describe('keys', () => {
     await expect(connectHttp('old line', shared.server!.url, key)).rejects.toThrow(/401|authorization|credential/i);
   });
 
-  test("T4: another owner's task is like one that never was, on every way to it", async () => {
-    const { json } = await callTool(shared.server!, keyA, 'execute_code', python);
-    const task_id = String(json.task_id);
-    const unknown = `${task_id.slice(0, -1)}${task_id.endsWith('0') ? '1' : '0'}`;
-    for (const [tool, more] of [
-      ['get_task_logs', {}],
-      ['cancel_task', {}],
-      ['read_artifact', { path: 'output/a' }],
-    ] as const) {
-      const foreign = await callTool(shared.server!, keyB, tool, { task_id, ...more });
-      const never = await callTool(shared.server!, keyB, tool, { task_id: unknown, ...more });
-      expect(foreign.status).toBe(404);
-      expect(JSON.stringify(foreign.json).replaceAll(task_id, unknown)).toEqual(JSON.stringify(never.json));
-    }
-    for (const path of ['', '/runs/0/artifacts/output/a']) {
-      const url = `${shared.server!.url}/v1/tasks/${task_id}${path}`;
-      const status = async (key: string) => (await fetch(url, { headers: { Authorization: `Bearer ${key}` } })).status;
-      expect([await status(keyA), await status(keyB)]).toEqual([200, 404]);
-    }
-    const bob = await connectHttp('modern', shared.server!.url, keyB);
-    await expect(bob.readResource(`runyard://tasks/${task_id}/runs/0/artifacts/output/a`)).rejects.toThrow(/no such/i);
-    await bob.close();
-    expect((await callTool(shared.server!, keyB, 'list_tasks', {})).json).toEqual({ tasks: [], next_cursor: null });
-  });
-
-  test('the same idempotency_key of two owners is two tasks', async () => {
-    const input = { ...python, idempotency_key: 'same' };
-    const [a, b] = [
-      await callTool(shared.server!, keyA, 'execute_code', input),
-      await callTool(shared.server!, keyB, 'execute_code', input),
-    ];
-    expect([a.status, b.status]).toEqual([200, 200]);
-    expect(a.json.task_id).not.toBe(b.json.task_id);
-  });
-
   test('no key stands in the log, and no token is left', () => {
     expect(shared.server!.log.join('\n')).not.toMatch(/a-key-of/);
     expect(existsSync(join(shared.server!.home, 'http-token'))).toBe(false);

@@ -152,6 +152,13 @@ describe('what there is not', () => {
   });
 });
 
+test('a task with several runs is told the same when it is asked for later', async () => {
+  const three = { language: 'bash', code: 'echo $RUNYARD_RUN > output/which; [ $RUNYARD_RUN != 1 ]', runs: 3 };
+  const { json } = await call('post', '/v1/tools/execute_code', '/v1/tools/execute_code', three);
+  expect(json).toMatchObject({ status: 'failed', runs: [{ run: 0 }, { run: 1 }, { run: 2 }] });
+  expect((await call('get', '/v1/tasks/{task_id}', `/v1/tasks/${json.task_id}`)).json).toEqual(json);
+});
+
 test('whoever asks learns that it lives, and nothing else', async () => {
   for (const [path, body] of [
     ['/healthz', { status: 'ok' }],
