@@ -11,7 +11,7 @@ import type { KillReason, Sandbox } from '../../src/contracts/sandbox.ts';
 import type { Store } from '../../src/contracts/store.ts';
 import { type ClaudeSpec, type RunResult, runResult, type TaskRecord } from '../../src/contracts/task.ts';
 import { openGateway, readPrices } from '../../src/gateway/door.ts';
-import { createEgress } from '../../src/gateway/egress.ts';
+import { createEgress, type EgressOptions } from '../../src/gateway/egress.ts';
 import { closeInheritedDescriptors } from '../../src/lib/descriptors.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
 import type { Patience } from '../../src/runner/patience.ts';
@@ -46,6 +46,8 @@ export interface RunOptions extends Partial<Omit<ClaudeSpec, 'endpoint'>> {
   /** The credential that the runner holds, where it is not the right one. */
   readonly key?: string;
   readonly credentialKind?: ClaudeSpec['endpoint']['credential']['kind'];
+  /** How hosts of `allowedDomains` are reached, where they are of this test alone. */
+  readonly egress?: EgressOptions;
   /** Where the runner looks for the model, where it is not the scripted one. */
   readonly baseUrl?: string;
 }
@@ -88,6 +90,7 @@ export function useClaude(
       baseUrl,
       patience,
       credentialKind = 'api_key',
+      egress,
       ...fields
     } = options;
     const upstream = await startModelServer(script, { key: realKey });
@@ -111,7 +114,7 @@ export function useClaude(
           openGateway({
             ...gateway,
             prices: await readPrices(),
-            egress: createEgress({ privateTargets: gateway.privateTargets ?? [] }),
+            egress: createEgress(egress ?? { privateTargets: gateway.privateTargets ?? [] }),
           }),
         handle: {},
         tell: ({ news }) => {
