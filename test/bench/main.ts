@@ -1,6 +1,7 @@
 import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Bare, openStarter, type Starter } from './bare.ts';
+import { cloudRows } from './cloud.ts';
 import { makeOldTasks } from './old-tasks.ts';
 import { meets, type Row, renderTable } from './report.ts';
 import { firstAnswer, type Home, makeHome, residentMegabytes, runnerOf, type Served, serve } from './served.ts';
@@ -40,7 +41,8 @@ async function measure(starter: Starter, [emptyHome, fullHome]: readonly [Home, 
     const single = await singleRows(starter, empty, full);
     say(`${load.atOnce} calls at once`);
     const many = await throughputRows(starter, empty, full);
-    return [...single, ...many, start, ...memory];
+    say('Cloud Run');
+    return [...single, ...many, start, ...memory, ...(await cloudRows())];
   } finally {
     await Promise.all([empty.close(), full.close()]);
   }

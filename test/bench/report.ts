@@ -8,15 +8,22 @@ export interface Row {
   /** Undefined where it could not be measured here; `against` says why. */
   readonly value: number | undefined;
   readonly floor: Floor | undefined;
+  /** Told, and no reason to fail. */
+  readonly informs?: boolean;
 }
 
 export interface Floor {
   readonly kind: 'at most' | 'at least' | 'below';
   readonly value: number;
-  readonly unit: '×' | 'MB';
+  readonly unit: '×' | 'MB' | 'ms';
 }
 
-export function meets({ value, floor }: Row): boolean {
+/** Whether nothing of the row is a reason to fail. */
+export function meets(row: Row): boolean {
+  return row.informs === true || isWithin(row);
+}
+
+function isWithin({ value, floor }: Row): boolean {
   if (value === undefined || floor === undefined) return true;
   if (floor.kind === 'at least') return value >= floor.value;
   return floor.kind === 'below' ? value < floor.value : value <= floor.value;
@@ -37,7 +44,7 @@ export function renderTable(rows: readonly Row[]): string {
 
 function resultOf({ value, floor }: Row): string {
   if (value === undefined) return 'skipped';
-  return floor?.unit === 'MB' ? `${value.toFixed(0)} MB` : `${value.toFixed(2)} ×`;
+  return floor === undefined || floor.unit === '×' ? `${value.toFixed(2)} ×` : `${value.toFixed(0)} ${floor.unit}`;
 }
 
 function floorOf({ floor }: Row): string {
@@ -46,5 +53,6 @@ function floorOf({ floor }: Row): string {
 
 function verdictOf(row: Row): string {
   if (row.value === undefined || row.floor === undefined) return '';
-  return meets(row) ? 'ok' : 'MISSED';
+  if (isWithin(row)) return 'ok';
+  return row.informs === true ? 'over' : 'MISSED';
 }
