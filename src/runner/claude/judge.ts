@@ -9,8 +9,14 @@ export type Question =
 /** `fault` is null where the value fits. `broken`: the question itself could not be answered. */
 export type Answer = { readonly fault: string | null } | { readonly paths: string[] } | { readonly broken: string };
 
-/** A schema, a pattern or a glob of a caller may take for ever: it gets this long, in a thread that can be ended. */
+/**
+ * A schema, a pattern or a glob of a caller may take for ever: it gets this much of a processor, in a thread that can be
+ * ended. By the clock it gets more, because on a busy machine a question that takes a moment may wait for its turn.
+ */
 const thinkingMs = 1000;
+const waitingMs = 10_000;
+/** Where Node cannot tell what a thread has used (before 24.6). */
+const waitingBlindMs = 3000;
 const loadingMs = 15_000;
 const heapMb = 128;
 
@@ -38,7 +44,7 @@ async function ask(question: Question): Promise<Answer> {
   try {
     await next(worker, loadingMs);
     worker.postMessage(question);
-    return await next(worker, thinkingMs);
+    return await answerOf(worker);
   } catch (error) {
     return { broken: error instanceof Error && error.name === 'AbortError' ? tookTooLong : String(error) };
   } finally {
@@ -47,6 +53,33 @@ async function ask(question: Question): Promise<Answer> {
 }
 
 const tookTooLong = `it took longer than ${thinkingMs / 1000} s`;
+
+const lookEveryMs = 100;
+
+/** The answer, as long as the thread has not thought for too long. */
+async function answerOf(worker: Worker): Promise<Answer> {
+  const tells = 'cpuUsage' in worker;
+  const stop = new AbortController();
+  const answer = once(worker, 'message', { signal: stop.signal });
+  const startedAtMs = performance.now();
+  const watch = setInterval(async () => {
+    const waitedMs = performance.now() - startedAtMs;
+    const usedMs = tells ? await thoughtMs(worker) : 0;
+    if (usedMs > thinkingMs || waitedMs > (tells ? waitingMs : waitingBlindMs)) stop.abort();
+  }, lookEveryMs);
+  try {
+    const [message] = await answer;
+    return message;
+  } finally {
+    clearInterval(watch);
+  }
+}
+
+async function thoughtMs(worker: Worker): Promise<number> {
+  // A thread that has ended meanwhile has answered, or is told of by its error.
+  const used = await worker.cpuUsage().catch(() => undefined);
+  return used === undefined ? 0 : (used.user + used.system) / 1000;
+}
 
 /** The next message; throws what ended the thread, or an `AbortError` at the deadline. */
 async function next(worker: Worker, deadlineMs: number): Promise<Answer> {
