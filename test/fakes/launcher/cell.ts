@@ -1,6 +1,7 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync } from 'node:fs';
 import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import type { Flags } from './flags.ts';
 
 /** A sandbox of the stand-in: bubblewrap around one command, and as root under a user id of nobody's. */
@@ -78,6 +79,8 @@ function bwrapArguments(flags: Flags, sources: readonly string[], sharesNetwork:
       '/tmp',
     ],
     ...writable.filter((path) => existsSync(path)).flatMap((path) => ['--tmpfs', path]),
+    // What the image brings lies elsewhere; a checkout may lie below a folder that is new inside.
+    ...(/^\/(tmp|run|root|var\/tmp)\//.test(checkout) ? ['--ro-bind-try', checkout, checkout] : []),
     ...flags.mounts.flatMap(({ destination, readonly }, index) => [
       readonly ? '--ro-bind' : '--bind',
       sources[index]!,
@@ -93,6 +96,8 @@ function setenv(assignment: string): string[] {
   const at = assignment.indexOf('=');
   return at === -1 ? [] : ['--setenv', assignment.slice(0, at), assignment.slice(at + 1)];
 }
+
+const checkout = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '');
 
 /** Every entry of this machine's root, so that mount points can be made beside them. */
 function rootMounts(): string[] {
