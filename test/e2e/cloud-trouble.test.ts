@@ -14,7 +14,7 @@ import { createHome, type ServedOverHttp, serveHttp } from './served.ts';
  * servers that are killed. RUNYARD_TEST_TASKS says how many tasks; the promise is for 200.
  */
 
-const tasks = Number(process.env.RUNYARD_TEST_TASKS ?? 24);
+const tasks = Number(process.env.RUNYARD_TEST_TASKS ?? 12);
 const timeoutMs = 120_000 + tasks * 6_000;
 const seed = 20261121;
 const odds = {
