@@ -46,7 +46,8 @@ describe.skipIf(lacking !== undefined)(
             expect(JSON.stringify(asked)).toContain(said);
           expect(told).toContain('I look.');
           expect(told).toContain('answer 1');
-          expect(filesHolding(home, word)).toEqual([]);
+          // A workspace is wiped once its result was told.
+          await expect.poll(() => filesHolding(home, word)).toEqual([]);
 
           const failed = await ask({ prompt: 'x', setup_commands: ['false'] });
           expect(await refusal(failed.task_id)).toContain('left no conversation');
