@@ -12,7 +12,11 @@ import { filesHolding } from './served.ts';
 /** What untrusted code on Cloud Run can reach, and what is left of it, with each wall that there is. */
 
 const walls = [
-  { technology: 'bubblewrap', lacking: undefined, ofRun: /^\/work\/runyard-(uid-\d+|\d+-slot-\d+)\/(workspace|given)\// },
+  {
+    technology: 'bubblewrap',
+    lacking: undefined,
+    ofRun: /^\/work\/runyard-(uid-\d+|\d+-slot-\d+)\/(workspace|given)\//,
+  },
   {
     technology: 'cloud-run-launcher',
     lacking: lackingForLauncher,
