@@ -50,7 +50,7 @@ describe.skipIf(lacking !== undefined)(title, { timeout: 120_000 }, () => {
     script.act = act;
     const before = asked();
     const end = await runExample(
-      [example('fix-and-push/main.ts'), `${git.url}/${name}`, 'fix/tests', '/usr/bin/python3 -m unittest'],
+      [example('fix-and-push/main.ts'), `${git.url}/${name}`, 'fix/tests', '/usr/bin/python3 -B -m unittest'],
       { YARD_URL: server.url, YARD_TOKEN: server.token(), GIT_SECRET: 'env:GIT_TOKEN' },
     );
     return { ...end, asked: asked() - before };
@@ -67,7 +67,7 @@ describe.skipIf(lacking !== undefined)(title, { timeout: 120_000 }, () => {
     expect(stderr).toMatch(/stderr: Ran 1 test/);
     expect(remote.git('show', 'fix/tests:price.py')).toContain('price * count');
     expect(remote.git('log', '--format=%s', 'main..fix/tests')).toBe(
-      'Mend what made `/usr/bin/python3 -m unittest` fail',
+      'Mend what made `/usr/bin/python3 -B -m unittest` fail',
     );
     expect(remote.git('show', 'main:price.py')).toContain('price + count');
   });
@@ -76,7 +76,7 @@ describe.skipIf(lacking !== undefined)(title, { timeout: 120_000 }, () => {
     const remote = repositories.create('stubborn', broken);
     const { exitCode, stderr } = await mend('stubborn', 'echo "# mended" >> price.py');
     expect(exitCode).toBe(1);
-    expect(stderr).toContain('command_failed: `/usr/bin/python3 -m unittest` ended with exit 1');
+    expect(stderr).toContain('command_failed: `/usr/bin/python3 -B -m unittest` ended with exit 1');
     expect(remote.git('for-each-ref', '--format=%(refname)')).toBe('refs/heads/main');
   });
 
