@@ -1,3 +1,4 @@
+import { untilAborted } from '../lib/until-aborted.ts';
 import type { MessageReader } from './message-reader.ts';
 import { type CallTokens, costUsd, type Prices } from './prices.ts';
 
@@ -84,10 +85,7 @@ export function createBudget(maxUsd: number, prices: Prices): Budget {
           reached = told(maxUsd, spentUsd);
           return { refused: reached };
         }
-        await new Promise<void>((resolve, reject) => {
-          waiting.push(resolve);
-          signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-        });
+        await untilAborted(new Promise<void>((resolve) => waiting.push(resolve)), signal);
       }
     },
   };

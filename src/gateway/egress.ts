@@ -4,6 +4,7 @@ import { connect, isIP, type Socket } from 'node:net';
 import type { DialTarget, Egress } from '../contracts/egress.ts';
 import { RunyardError } from '../contracts/errors.ts';
 import { looksLikeAddress } from '../contracts/hosts.ts';
+import { untilAborted } from '../lib/until-aborted.ts';
 import { isPublicAddress } from './addresses.ts';
 
 export interface EgressOptions {
@@ -37,7 +38,7 @@ export function createEgress({ privateTargets, resolve = resolveBySystem }: Egre
   const checked = async ({ host, port }: DialTarget, signal: AbortSignal) => {
     signal.throwIfAborted();
     const target = { host: host.toLowerCase().replace(/^\[|\]$/g, ''), port };
-    return { target, addresses: await unlessAborted(addressesOf(target), signal) };
+    return { target, addresses: await untilAborted(addressesOf(target), signal) };
   };
 
   return {
@@ -55,18 +56,6 @@ export function createEgress({ privateTargets, resolve = resolveBySystem }: Egre
 
 function denied({ host, port }: DialTarget, why: string): RunyardError {
   return new RunyardError('egress_denied', `${host}:${port} may not be reached: ${host} ${why}.`);
-}
-
-/** A resolver cannot be stopped, but nobody has to wait for it. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }
 
 function resolveBySystem(host: string): Promise<readonly LookupAddress[]> {

@@ -1,6 +1,6 @@
 import type { Egress } from '../contracts/egress.ts';
 import { RunyardError } from '../contracts/errors.ts';
-import { requestOver } from '../lib/request-over.ts';
+import { requestOver, targetOf } from '../lib/request-over.ts';
 
 const redirectsMax = 5;
 
@@ -12,7 +12,7 @@ export async function fetchArchive(
 ): Promise<AsyncIterable<Uint8Array>> {
   let url = parse(address);
   for (let redirects = 0; redirects <= redirectsMax; redirects++) {
-    const socket = await egress.dial({ host: url.hostname, port: Number(url.port) || 443 }, signal);
+    const socket = await egress.dial(targetOf(url), signal);
     const headers = { accept: '*/*', 'user-agent': 'runyard' };
     const { status, headers: told, body } = await requestOver(socket, url, { method: 'GET', headers, signal });
     if (status === 200) return body;

@@ -2,6 +2,11 @@ import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:ht
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
+/** Where a connection for the URL goes, its port spelled out. */
+export function targetOf(url: URL): { readonly host: string; readonly port: number } {
+  return { host: url.hostname, port: Number(url.port) || (url.protocol === 'https:' ? 443 : 80) };
+}
+
 export interface RequestOver {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;

@@ -1,6 +1,7 @@
 import type { Egress } from '../contracts/egress.ts';
 import { RunyardError } from '../contracts/errors.ts';
 import type { SecretDeclaration } from '../contracts/secrets.ts';
+import { targetOf } from '../lib/request-over.ts';
 
 /** Where a task's end is told, and with which secret that is signed. */
 
@@ -46,10 +47,6 @@ export function signingReference(declarations: readonly SecretDeclaration[], add
 // --- Internal helpers ---
 
 const checkTimeoutMs = 10_000;
-
-function targetOf(url: URL): { host: string; port: number } {
-  return { host: url.hostname.toLowerCase(), port: Number(url.port) || (url.protocol === 'http:' ? 80 : 443) };
-}
 
 async function check(egress: Egress, target: { host: string; port: number }): Promise<void> {
   try {

@@ -1,7 +1,7 @@
 import type { Egress } from '../contracts/egress.ts';
 import { RunyardError } from '../contracts/errors.ts';
 import type { WebhookAnswer, WebhookMessage, WebhookSender } from '../contracts/webhook.ts';
-import { requestOver } from '../lib/request-over.ts';
+import { requestOver, targetOf } from '../lib/request-over.ts';
 
 /** A receiver that takes longer has not understood that it should answer first and work afterwards. */
 const attemptTimeoutMs = 20_000;
@@ -26,8 +26,7 @@ export function createWebhookSender({ egress }: { readonly egress: Egress }): We
 
 async function post(egress: Egress, { url: address, secret, id, body }: WebhookMessage, signal: AbortSignal) {
   const url = new URL(address);
-  const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
-  const socket = await egress.dial({ host: url.hostname, port }, signal);
+  const socket = await egress.dial(targetOf(url), signal);
   const answer = await requestOver(socket, url, {
     method: 'POST',
     headers: {
