@@ -44,6 +44,34 @@ export function parseRepositoryUrl(text: string): RepositoryAddress | string {
   return pathFault(path) ?? { transport, host, port, user, url: `${transport}://${at}${host}${colon}/${path}` };
 }
 
+/**
+ * The URL of a repository beside the one at `address`, as its submodules name it: whole, or relative to that one. Where it
+ * lies on the same host, the URL under which the same transport reaches it; undefined where it lies elsewhere or is none.
+ */
+export function urlBeside(address: RepositoryAddress, text: string): string | undefined {
+  const other = parseRepositoryUrl(/^\.\.?\//.test(text) ? relativeUrl(address.url, text) : text);
+  if (typeof other === 'string' || other.host !== address.host) return undefined;
+  if (other.transport === address.transport) return other.port === address.port ? other.url : undefined;
+  // What git@host:o/r is to one who has a key is https://host/o/r to one who has a token.
+  const isUsual = [address, other].every(({ transport, port }) => port === standardPorts[transport]);
+  if (!isUsual || address.transport === 'http') return undefined;
+  return `${address.url.slice(0, -pathOf(address.url).length)}${pathOf(other.url)}`;
+}
+
+function pathOf(url: string): string {
+  return url.replace(/^(\w+:\/\/[^/]+\/|[^/:]+:)/, '');
+}
+
+/** Steps up from the base itself, as git does: `../b` beside `https://host/o/a` is `https://host/o/b`. */
+function relativeUrl(base: string, text: string): string {
+  const path = pathOf(base).replace(/\/+$/, '').split('/');
+  const steps = text.split('/').filter((step) => step !== '.');
+  const up = steps.findIndex((step) => step !== '..');
+  const kept = path.slice(0, Math.max(0, path.length - (up === -1 ? steps.length : up)));
+  const isWithin = up !== -1 && up <= path.length;
+  return isWithin ? `${base.slice(0, -pathOf(base).length)}${[...kept, ...steps.slice(up)].join('/')}` : '';
+}
+
 function pathFault(path: string): string | undefined {
   const isPlain = path !== '/' && !path.startsWith('-') && !path.split('/').includes('..');
   return isPlain ? undefined : 'has no path of a repository';
@@ -59,11 +87,17 @@ export function refFault(ref: string): string | undefined {
 export const onConflict = z.enum(['fail', 'rebase', 'force']);
 export type OnConflict = z.infer<typeof onConflict>;
 
+/** Where this stands in the name of a branch, the number of the run takes its place. */
+export const runMark = '{run}';
+
+/** The artifact that holds a commit that was not pushed, for `git am`. It is Runyard's own: no file of a run can take its place. */
+export const patchPath = 'commit.patch';
+
 /** What is committed once Claude has succeeded. */
 export const commitSpec = z.strictObject({
   message: z.string(),
   push: z.boolean(),
-  /** Where it is pushed to; the branch that was checked out where not given. */
+  /** Where it is pushed to, `runMark` for the number of the run in it; the branch that was checked out where not given. */
   branch: z.string().optional(),
   /** Everything that changed where not given. */
   files: z.array(z.string()).optional(),

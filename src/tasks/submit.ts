@@ -40,7 +40,7 @@ const adoptableMs = 3_600_000;
 
 export async function submitTask(context: Submitting, task: NewTask, caller: Caller): Promise<TaskId> {
   refuseSecrets(context, task.spec, caller);
-  refuseRepository(context, task.spec, caller);
+  refuseRepository(context, task, caller);
   if (task.callbackUrl !== undefined) await context.teller.check(task.callbackUrl, caller.owner);
   const earlier = await earlierConversation(context, task.spec, caller);
   const { id, exists } = await identify(context, task, caller);

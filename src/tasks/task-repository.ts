@@ -2,9 +2,16 @@ import type { Caller } from '../contracts/caller.ts';
 import type { DialTarget } from '../contracts/egress.ts';
 import { RunyardError } from '../contracts/errors.ts';
 import { looksLikeAddress } from '../contracts/hosts.ts';
-import { parseRepositoryUrl, type RepositoryAddress, type RepositorySpec } from '../contracts/repository.ts';
+import {
+  parseRepositoryUrl,
+  patchPath,
+  type RepositoryAddress,
+  type RepositorySpec,
+  runMark,
+} from '../contracts/repository.ts';
 import { refuseUndeclared } from '../contracts/secret-policy.ts';
 import type { TaskSpec } from '../contracts/task.ts';
+import type { NewTask } from '../contracts/task-service.ts';
 import type { SecretSource } from './task-secrets.ts';
 
 /** What the operator allows and knows of the hosts of repositories. */
@@ -19,9 +26,17 @@ export interface RepositorySource extends SecretSource {
   readonly repositories: RepositoryPolicy;
 }
 
-/** Throws `forbidden` or `egress_denied` where the task names a repository, or a secret for one, that it may not use. */
-export function refuseRepository(source: RepositorySource, spec: TaskSpec, caller: Caller): void {
+/**
+ * Throws `forbidden` or `egress_denied` where the task names a repository, or a secret for one, that it may not use;
+ * `invalid_request` where its runs would push over each other.
+ */
+export function refuseRepository(
+  source: RepositorySource,
+  { spec, runs }: Pick<NewTask, 'spec' | 'runs'>,
+  caller: Caller,
+): void {
   if (spec.kind !== 'claude' || spec.repo === undefined) return;
+  refuseOneBranch(spec.repo, runs);
   const { url, secret } = spec.repo;
   const address = addressOf(url);
   const { host, port, transport } = address;
@@ -54,6 +69,13 @@ export async function withRepository(source: RepositorySource, spec: TaskSpec): 
 }
 
 // --- Internal helpers ---
+
+function refuseOneBranch({ commit }: RepositorySpec, runs: number): void {
+  if (runs === 1 || !commit?.push || commit.branch?.includes(runMark)) return;
+  throw new RunyardError('invalid_request', `repo.commit.branch: ${runs} runs would push to one branch.`, {
+    hint: `Put ${runMark} into its name, as in fix-${runMark}: each run pushes to a branch of its own. With push false, each keeps ${patchPath}.`,
+  });
+}
 
 const readingTimeoutMs = 20_000;
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseRepositoryUrl, refFault } from '../../../src/contracts/repository.ts';
+import { parseRepositoryUrl, refFault, urlBeside } from '../../../src/contracts/repository.ts';
 
 describe('the address of a repository', () => {
   test.each([
@@ -32,6 +32,45 @@ describe('the address of a repository', () => {
   test('a password is never repeated', () => {
     expect(parseRepositoryUrl('https://user:the-password@host/r')).not.toContain('the-password');
   });
+});
+
+describe('the address of a submodule', () => {
+  const beside = (base: string, text: string) => {
+    const address = parseRepositoryUrl(base);
+    if (typeof address === 'string') throw new Error(address);
+    return urlBeside(address, text);
+  };
+
+  test.each([
+    ['https://github.com/o/r.git', '../sub.git', 'https://github.com/o/sub.git'],
+    ['https://github.com/o/r/', '../../p/sub', 'https://github.com/p/sub'],
+    ['https://github.com/o/r', './sub', 'https://github.com/o/r/sub'],
+    ['https://host:8443/r', '../sub', 'https://host:8443/sub'],
+    ['ssh://git@host:2222/srv/r', '.././sub', 'ssh://git@host:2222/srv/sub'],
+    ['git@github.com:o/r.git', '../sub.git', 'git@github.com:o/sub.git'],
+    ['git@github.com:r', '../sub', 'git@github.com:sub'],
+    ['https://github.com/o/r', 'https://GITHUB.com/p/sub', 'https://github.com/p/sub'],
+    ['https://github.com/o/r', 'git@github.com:p/sub.git', 'https://github.com/p/sub.git'],
+    ['https://github.com/o/r', 'ssh://git@github.com/p/sub', 'https://github.com/p/sub'],
+    ['https://me@github.com/o/r', 'http://github.com/p/sub', 'https://me@github.com/p/sub'],
+    ['git@github.com:o/r', 'https://github.com/p/sub', 'git@github.com:p/sub'],
+  ])('beside %s, %s is %s', (base, text, url) => expect(beside(base, text)).toBe(url));
+
+  test.each([
+    ['https://github.com/o/r', 'https://gitlab.com/o/sub'],
+    ['https://github.com/o/r', 'https://github.com.evil.example/o/sub'],
+    ['https://github.com/o/r', 'https://github.com:8443/o/sub'],
+    ['https://github.com/o/r', '../../../sub'],
+    ['https://github.com/o/r', '../..'],
+    ['https://host:8443/o/r', 'git@host:o/sub'],
+    ['http://host/o/r', 'https://host/o/sub'],
+    ['https://github.com/o/r', 'https://user:password@github.com/o/sub'],
+    ['https://github.com/o/r', 'ext::sh -c id'],
+    ['https://github.com/o/r', '-u./x'],
+    ['https://github.com/o/r', '../-sub/../x'],
+    ['https://github.com/o/r', '/etc'],
+    ['https://github.com/o/r', ''],
+  ])('D6: beside %s, %j lies elsewhere', (base, text) => expect(beside(base, text)).toBeUndefined());
 });
 
 describe('a ref', () => {
