@@ -15,6 +15,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    // One second is little where the machine is busy; what comes sooner is waited for no longer.
+    expect: { poll: { timeout: 20_000 } },
     projects: one === undefined ? [everything, toolsOn('cloud-run'), toolsOn('container')] : [toolsOn(one)],
   },
 });

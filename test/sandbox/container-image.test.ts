@@ -63,7 +63,7 @@ describeContainer('the image', ({ engine, image }) => {
         await until(() => {
           ask();
           return answers.ok;
-        }, AbortSignal.timeout(20_000));
+        }, AbortSignal.timeout(40_000));
       } finally {
         await engine().run(['rm', '--force', name]);
       }

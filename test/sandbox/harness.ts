@@ -49,6 +49,8 @@ export interface LiveWall {
   pids(): number[];
   /** The host's pids of the program itself: those that carry the attempt's marker. */
   programPids(): number[];
+  /** How often it was told that the program met its limit of processes. */
+  processLimitMet(): number;
   kill(reason: KillReason): void;
 }
 
@@ -114,6 +116,7 @@ async function run(wall: Wall, attempt: Attempt, deadline: AbortSignal): Promise
   const live: LiveWall = {
     pids: () => (pidNamespace === undefined || uid === undefined ? [] : pidsOfWall(pidNamespace, uid)),
     programPids: () => pidsWithMarker(marker),
+    processLimitMet: () => processLimitMet,
     kill: (reason) => running.kill(reason),
   };
   deadline.addEventListener('abort', () => running.kill('timed_out'));
@@ -126,8 +129,8 @@ async function run(wall: Wall, attempt: Attempt, deadline: AbortSignal): Promise
     [uid, pidNamespace] = identityOf(live.programPids());
     try {
       await attempt.whileAlive(live);
-      // A program that has just ended by itself is not stopped: its end may still be on its way.
-      if (live.programPids().length === 0) await Promise.race([running.ended, sleep(2_000, undefined, { ref: false })]);
+      // A program that has just ended by itself is not stopped: its end is still on its way.
+      if (live.programPids().length === 0) await running.ended;
     } finally {
       running.kill('stopped');
     }

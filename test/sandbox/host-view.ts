@@ -38,12 +38,12 @@ export function namespaceOf(pid: number, kind: NamespaceKind): string | undefine
 }
 
 /**
- * Every living process of a wall; zombies are dead. By its uid too, because the kernel gives the number of a namespace
+ * Every living process of a wall. By its uid too, because the kernel gives the number of a namespace
  * that has ended to the next one: another wall's, with another uid where walls have their own.
  */
 export function pidsOfWall(pidNamespace: string, uid: number): number[] {
   return allPids().filter(
-    (pid) => namespaceIfReadable(pid) === pidNamespace && uidsOf(pid).includes(uid) && !isZombie(pid),
+    (pid) => namespaceIfReadable(pid) === pidNamespace && uidsOf(pid).includes(uid) && isAlive(pid),
   );
 }
 
@@ -68,8 +68,9 @@ export function statusOf(pid: number): Readonly<Record<string, string>> {
   );
 }
 
-export function isZombie(pid: number): boolean {
-  return /^[ZX]/.test(statusOf(pid).State ?? '');
+/** Neither gone since somebody saw it, nor a zombie. */
+export function isAlive(pid: number): boolean {
+  return /^[^ZX]/.test(statusOf(pid).State ?? '');
 }
 
 /** The real, effective, saved and file-system uid. */

@@ -156,19 +156,18 @@ print(json.dumps({'kinds': kinds, 'rewritable': rewritable, 'stolen': stolen}))`
       files: [{ path: 'evil', content: Buffer.from('echo evil ran >&2') }],
       python: `
 import json, os, time
-print('ready', flush=True)
-time.sleep(0.2)
 print(json.dumps({'mine': os.environ['SECRET_OF_CALLER'], 'init': open('/proc/1/environ').read().split(chr(0)), 'command': open('/proc/1/cmdline').read()}), flush=True)
+print('ready', flush=True)
 time.sleep(30)`,
-      whileAlive: async (live) => {
+      whileAlive: (live) => {
         const lists = allPids().map(cmdlineOf);
         expect(lists.filter((list) => list.includes(value))).toEqual([]);
         const [init] = live.pids();
         expect(readFileSync(`/proc/${init}/environ`, 'utf8')).not.toContain('SECRET_OF_CALLER');
-        await new Promise((resolve) => setTimeout(resolve, 800));
       },
     });
-    const said = trial.said(z.object({ mine: z.string(), init: z.array(z.string()), command: z.string() }));
+    const shape = z.object({ mine: z.string(), init: z.array(z.string()), command: z.string() });
+    const said = shape.parse(JSON.parse(trial.stdout.split('\n')[0] ?? ''));
     expect(said.mine).toBe(value);
     expect(
       said.init.map((entry) => entry.split('=')[0]).filter((name) => !/^(PATH|HOME|LANG|PWD|)$/.test(name ?? '')),

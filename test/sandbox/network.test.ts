@@ -93,7 +93,10 @@ print(json.dumps([socket.create_connection(('127.0.0.1', ${wallPaths.doorPort}))
     const trial = await bench.attempt({
       door: (server) => {
         server.on('connection', (socket) => {
-          socket.on('data', (chunk) => visits.push(chunk.toString()));
+          socket.on('data', (chunk) => {
+            visits.push(chunk.toString());
+            socket.write('seen');
+          });
           socket.on('error', () => socket.destroy());
         });
       },
@@ -114,7 +117,7 @@ for pid in os.listdir('/proc'):
     if pid.isdigit():
         try: holders += [fd for fd in os.listdir(f'/proc/{pid}/fd') if os.readlink(f'/proc/{pid}/fd/{fd}') in ['socket:[%s]' % i for i in inode]]
         except OSError: pass
-c = socket.create_connection(('127.0.0.1', ${wallPaths.doorPort})); c.send(b'visitor'); time.sleep(0.3)
+c = socket.create_connection(('127.0.0.1', ${wallPaths.doorPort})); c.send(b'visitor'); assert c.recv(4) == b'seen'
 print(json.dumps({'taken': taken, 'listeners': len(inode), 'holders': holders}), flush=True)
 print('ready', flush=True)
 time.sleep(60)`,

@@ -6,10 +6,11 @@ import { z } from 'zod';
 import { findCgroups } from '../../src/sandbox/bubblewrap/find-cgroups.ts';
 import { describeWall, useSandbox } from './bench.ts';
 import { type LiveWall, type Trial, until } from './harness.ts';
-import { isZombie, namespaceOf, pidsOfUid, pidsOfWall, pidsWithMarker } from './host-view.ts';
+import { isAlive, namespaceOf, pidsOfUid, pidsOfWall, pidsWithMarker } from './host-view.ts';
 import { isRoot } from './open.ts';
 
 const pidsCgroup = (await findCgroups()).parents.pids;
+const soon = () => AbortSignal.timeout(20_000);
 
 /** For attackers that would harm the machine if there were no wall: they end at once outside of one. */
 const guard = `
@@ -23,7 +24,16 @@ function expectNothingLeft(trial: Trial): void {
   expect(trial.pidNamespace).toBeDefined();
   expect(trial.uid).toBeDefined();
   expect(pidsOfWall(trial.pidNamespace ?? '', trial.uid ?? -1)).toEqual([]);
-  if (isRoot) expect(pidsOfUid(trial.uid ?? -1).filter((pid) => !isZombie(pid))).toEqual([]);
+  if (isRoot) expect(pidsOfUid(trial.uid ?? -1).filter(isAlive)).toEqual([]);
+}
+
+/** Only the program itself waits for it; whoever is gone because that has ended needs no telling. */
+function tellToEnd(pid: number): void {
+  try {
+    process.kill(pid, 'SIGUSR1');
+  } catch {
+    expect(isAlive(pid)).toBe(false);
+  }
 }
 
 describeWall('the processes of a wall', () => {
@@ -140,9 +150,14 @@ time.sleep(60)`;
       python: bomb,
       limits: { processes },
       whileAlive: async (live) => {
-        for (let look = 0; look < 15; look += 1) {
-          await sleep(50);
+        const look = () => {
           counted.push(live.pids().length);
+          return counted.at(-1)!;
+        };
+        await until(() => look() > processes / 2 && (pidsCgroup === undefined || live.processLimitMet() > 0), soon());
+        for (let looks = 0; looks < 10; looks += 1) {
+          await sleep(50);
+          look();
         }
         live.kill('timed_out');
       },
@@ -170,6 +185,7 @@ time.sleep(60)`;
   ];
   const leaver = (python: string, end: string) => `
 import ctypes, os, signal, time
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
 def spawn(first):
     for _ in range(8):
         if os.fork() == 0:
@@ -186,7 +202,7 @@ ${end}`;
       whileAlive: async (live: LiveWall) => {
         expect(live.pids().length).toBeGreaterThanOrEqual(10);
         live.kill('timed_out');
-        await until(() => live.pids().length === 0, AbortSignal.timeout(2_000));
+        await until(() => live.pids().length === 0, soon());
       },
       afterEnd: expectNothingLeft,
     });
@@ -195,8 +211,11 @@ ${end}`;
 
   test.each(leavers)('W6: when the program itself has ended, %s are gone', async (_, python) => {
     const trial = await bench.attempt({
-      python: leaver(python, 'time.sleep(0.3); os._exit(7)'),
-      whileAlive: (live: LiveWall) => until(() => live.pids().length === 0),
+      python: leaver(python, 'signal.sigwait([signal.SIGUSR1]); os._exit(7)'),
+      whileAlive: async (live: LiveWall) => {
+        for (const pid of live.programPids()) tellToEnd(pid);
+        await until(() => live.pids().length === 0, soon());
+      },
       afterEnd: expectNothingLeft,
     });
     expect(trial.end).toMatchObject({ cause: 'exited', exitCode: 7 });
