@@ -28,11 +28,11 @@ export function backendContract(name: string, open: () => Promise<BackendBench>)
 
     const claimed = (task: TaskRecord) =>
       expect
-        .poll(async () => (await bench.store.read(keys.claim(task.id, 0))) !== undefined, { timeout: 15_000 })
+        .poll(async () => (await bench.store.read(keys.claim(task.id, 0))) !== undefined, { timeout: 30_000 })
         .toBe(true);
     const ended = (task: TaskRecord) =>
       expect
-        .poll(async () => (await bench.store.read(keys.result(task.id, 0))) !== undefined, { timeout: 15_000 })
+        .poll(async () => (await bench.store.read(keys.result(task.id, 0))) !== undefined, { timeout: 30_000 })
         .toBe(true);
 
     test('launch starts a runner that claims the task, and inspect finds it alive', async () => {
@@ -67,7 +67,7 @@ export function backendContract(name: string, open: () => Promise<BackendBench>)
       const handle = await bench.backend.launch(task);
       await claimed(task);
       await bench.kill(handle);
-      await expect.poll(async () => (await bench.backend.inspect(handle)).state, { timeout: 10_000 }).toBe('ended');
+      await expect.poll(async () => (await bench.backend.inspect(handle)).state, { timeout: 30_000 }).toBe('ended');
       expect(await bench.backend.inspect(handle)).toMatchObject({ reason: expect.stringMatching(/\w/) });
       await bench.backend.cancel(handle, task.id);
       const next = await bench.sleepingTask();

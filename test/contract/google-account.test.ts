@@ -8,6 +8,7 @@ import { clientOptions } from '../../src/lib/google.ts';
 import { accountOf } from '../../src/lib/google-trouble.ts';
 import { createKmsSeal } from '../../src/seal/kms.ts';
 import { createSecretManagerSecrets } from '../../src/secrets/secret-manager.ts';
+import { contention } from '../bench/load.ts';
 import { startKms } from '../fakes/google/kms.ts';
 import { startMetadataServer } from '../fakes/google/metadata.ts';
 
@@ -83,6 +84,7 @@ describe('a process without credentials is told so at once', () => {
     ['a key file that is not there', '/nonexistent/key.json'],
   ])('%s', async (_, keyFile) => {
     vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', keyFile);
+    const busy = contention();
     const startedAt = performance.now();
     const seal = createKmsSeal({ project: 'a-project', key, endpoint });
     await expect(seal.seal(Buffer.from('x'), 'task_1')).rejects.toMatchObject({ code: 'backend_error', ...missing });
@@ -91,6 +93,7 @@ describe('a process without credentials is told so at once', () => {
       code: 'secret_unavailable',
       ...missing,
     });
-    expect(performance.now() - startedAt).toBeLessThan(5000);
+    // Two clients are loaded here; whoever tried again would do so for 15 s.
+    expect(performance.now() - startedAt).toBeLessThan(5000 * Math.max(busy, contention()));
   });
 });

@@ -62,8 +62,11 @@ export async function runIn(sandbox: Sandbox, trial: Trial): Promise<Outcome> {
         limits: { ...testLimits, ...trial.limits },
       },
       {
-        output: (stream, bytes, step) => void chunks.push({ stream, step, bytes }),
         ...trial.observer,
+        output: (stream, bytes, step) => {
+          chunks.push({ stream, step, bytes });
+          return trial.observer?.output?.(stream, bytes, step);
+        },
       },
     );
     deadline.addEventListener('abort', () => running.kill('timed_out'));

@@ -73,7 +73,7 @@ time.sleep(600)`,
         limits: { workspaceBytes: 16 * MiB },
       });
       expect(end).toMatchObject({ cause: 'disk_limit', exitCode: null });
-      expect(end.durationMs).toBeLessThan(15_000);
+      expect(end.durationMs).toBeLessThan(30_000);
     });
 
     test('on the workspace count what was deleted and is still open', async () => {
@@ -87,7 +87,7 @@ time.sleep(600)`,
         limits: { workspaceBytes: 32 * MiB },
       });
       expect(end.cause).toBe('disk_limit');
-      expect(end.durationMs).toBeLessThan(15_000);
+      expect(end.durationMs).toBeLessThan(30_000);
     });
 
     test('on the workspace count its files', async () => {
@@ -99,7 +99,7 @@ time.sleep(600)`,
         limits: { workspaceInodes: 2000 },
       });
       expect(end.cause).toBe('disk_limit');
-      expect(end.durationMs).toBeLessThan(15_000);
+      expect(end.durationMs).toBeLessThan(30_000);
     });
 
     test('on one file are the kernel’s own', async () => {

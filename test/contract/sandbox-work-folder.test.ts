@@ -22,7 +22,7 @@ afterAll(() => rmSync(base, { recursive: true }));
 const optionsOf = (workDir: string) => ({ workDir, nodePath: process.execPath, slots: 1 });
 
 async function refusalOf(sandbox: Sandbox): Promise<unknown> {
-  const entering = sandbox.enter({ door: false, signal: AbortSignal.timeout(5_000) });
+  const entering = sandbox.enter({ door: false, signal: AbortSignal.timeout(20_000) });
   return entering.then(
     () => 'a wall was built',
     (error: unknown) => error,

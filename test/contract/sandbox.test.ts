@@ -71,7 +71,7 @@ test('nothing is left of walls that ran, walls that waited, and what they were s
 test('nothing is left of calls that were given up while their wall was built, nor of a wall that outlives its sandbox', async () => {
   const elsewhere = join(base, 'given-up');
   const other = createBubblewrap({ ...options, workDir: elsewhere, slots: 1 });
-  const outliving = await other.enter({ door: false, signal: AbortSignal.timeout(20_000) });
+  const outliving = await other.enter({ door: false, signal: AbortSignal.timeout(40_000) });
   const endings: string[] = [];
   for (const afterMs of [0, 5, 20, 60]) {
     const entering = other.enter({ door: true, signal: AbortSignal.timeout(afterMs) });
@@ -95,10 +95,12 @@ test('a wall that died while it waited is never handed out', async () => {
   const elsewhere = join(base, 'waiting');
   const other = createBubblewrap({ ...options, workDir: elsewhere, slots: 1 });
   other.warm();
-  await vi.waitFor(() => expect(pidsOfWalls(ownFolders(elsewhere))).not.toEqual([]), { timeout: 10_000 });
+  await vi.waitFor(() => expect(pidsOfWalls(ownFolders(elsewhere))).not.toEqual([]), { timeout: 20_000 });
+  // Time to get ready; killed earlier, while it is built, it is not handed out either.
   await delay(300);
-  for (const pid of pidsOfWalls(ownFolders(elsewhere))) process.kill(pid, 'SIGKILL');
-  await delay(100);
+  const killed = pidsOfWalls(ownFolders(elsewhere));
+  for (const pid of killed) process.kill(pid, 'SIGKILL');
+  await vi.waitFor(() => expect(killed.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([]), { timeout: 20_000 });
   expect((await runIn(other, { argv: ['echo', 'alive'] })).stdout).toBe('alive\n');
   await other.close();
   expect(ownFolders(elsewhere)).toEqual([]);
@@ -152,7 +154,7 @@ test.skipIf(!isRoot)(
     const home = join(base, 'shut');
     mkdirSync(home, { mode: 0o700 });
     const shut = createBubblewrap({ ...options, workDir: join(home, 'work') });
-    await expect(shut.enter({ door: false, signal: AbortSignal.timeout(5_000) })).rejects.toMatchObject({
+    await expect(shut.enter({ door: false, signal: AbortSignal.timeout(40_000) })).rejects.toMatchObject({
       code: 'sandbox_unavailable',
       message: expect.stringContaining(home),
       hint: expect.stringContaining('RUNYARD_WORK'),

@@ -124,7 +124,8 @@ describe('what passes is waited for', () => {
     const error = await refusal(sealAt(fake, key, 500).seal(plain, context));
     expect(error).toMatchObject({ code: 'backend_error', retryable: true });
     expect(error.message).toMatch(/^Cloud KMS answered 503/);
-    expect(performance.now() - startedAt).toBeLessThan(3000);
+    // Its usual patience is twice as long.
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
     const silent = await refusal(
       sealAt({ url: `http://127.0.0.1:${await unusedPort()}` }, key, 300).seal(plain, context),
     );

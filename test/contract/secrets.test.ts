@@ -129,7 +129,8 @@ describe('Secret Manager', () => {
     const { read } = await manager({ disturb: () => ({ kind: 'silence' }) });
     const startedAt = performance.now();
     expect((await unavailable(read(AbortSignal.timeout(200)))).message).toContain('did not answer in time');
-    expect(performance.now() - startedAt).toBeLessThan(2000);
+    // Its patience alone would be three times as long.
+    expect(performance.now() - startedAt).toBeLessThan(5000);
     await unavailable(read(AbortSignal.abort()));
   });
 

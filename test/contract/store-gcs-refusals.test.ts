@@ -226,7 +226,7 @@ describe('C1: with a token for reading one task', () => {
       const before = trouble.counts.lostAnswer;
       trouble.become({ lostAnswer: 1 });
       const outcome = store.create(key, 'mine');
-      await vi.waitUntil(() => trouble.counts.lostAnswer > before, { interval: 5 });
+      await vi.waitUntil(() => trouble.counts.lostAnswer > before, { interval: 5, timeout: 20_000 });
       trouble.become({});
       return outcome;
     };

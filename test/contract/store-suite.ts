@@ -53,17 +53,18 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
     test('nobody sees half of an object', async () => {
       const [writer, reader] = [await open(), await open()];
       const half = randomBytes(512 * 1024);
+      const seen = new Set<number | undefined>();
+      const look = async () => void seen.add((await reader.read('meta/slow'))?.length);
       async function* slowly() {
         yield half;
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        for (let looks = 0; looks < 10; looks++) await look();
         yield half;
       }
-      const created = writer.create('meta/slow', slowly());
-      const seen = new Set<number | undefined>();
-      for (let look = 0; look < 30; look++) {
-        seen.add((await reader.read('meta/slow'))?.length);
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
+      const state = { isCreated: false };
+      const created = writer.create('meta/slow', slowly()).then(() => {
+        state.isCreated = true;
+      });
+      while (!state.isCreated) await look();
       await created;
       seen.add((await reader.read('meta/slow'))?.length);
       expect(seen).toEqual(new Set([undefined, half.length * 2]));

@@ -18,8 +18,8 @@ export interface LauncherSettings {
   readonly sharesNetwork?: boolean;
   /** Said on stdout before anything else. */
   readonly chatter?: string;
-  /** After so long something that is none of the guest's is said on stdout. */
-  readonly garbageAfterMs?: number;
+  /** Once the instance is told to, something that is none of the guest's is said on stdout. */
+  readonly saysGarbage?: boolean;
 }
 
 export interface LauncherInstance {
@@ -30,6 +30,8 @@ export interface LauncherInstance {
   names(): string[];
   /** Every call, in order: its arguments. */
   calls(): string[][];
+  /** Of every sandbox that is alive and was set to it. */
+  sayGarbage(): void;
   /** Ends what is alive and deletes everything. */
   remove(): void;
 }
@@ -58,6 +60,7 @@ export function makeLauncherInstance(settings: LauncherSettings = {}): LauncherI
         .split('\n')
         .filter(Boolean)
         .map((line) => JSON.parse(line)),
+    sayGarbage: () => writeFileSync(join(folder, 'garbage'), ''),
     remove: () => {
       for (const name of readdirSync(sandboxes)) killByFile(join(sandboxes, name, 'pid'));
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 });

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startCell } from './cell.ts';
 import { type Flags, readFlags } from './flags.ts';
@@ -36,9 +36,7 @@ async function run(flags: Flags & { readonly name: string }): Promise<number> {
   process.stdout.write(settings.chatter ?? '');
   const stage = `${instance}/stages/${name}`;
   const cell = startCell({ flags, stage, sharesNetwork: settings.sharesNetwork ?? false });
-  if (settings.garbageAfterMs !== undefined) {
-    setTimeout(() => process.stdout.write('what is this?\n'), settings.garbageAfterMs).unref();
-  }
+  if (settings.saysGarbage === true) void sayGarbageWhenTold();
   const ended = new Promise<number>((resolve) => {
     cell.child.once('exit', (code) => resolve(code ?? 137));
     cell.child.once('error', () => resolve(1));
@@ -60,6 +58,11 @@ async function run(flags: Flags & { readonly name: string }): Promise<number> {
   rmSync(stage, { recursive: true, force: true });
   leaveSurvivor();
   return code;
+}
+
+async function sayGarbageWhenTold(): Promise<void> {
+  while (!existsSync(`${instance}/garbage`)) await delay(50, undefined, { ref: false });
+  process.stdout.write('what is this?\n');
 }
 
 /** Not the program's own: something of the launcher's that has the same pipes. */
