@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { usualPatience } from '../../src/runner/patience.ts';
+import { contention } from '../bench/load.ts';
 import { say, useBash, useTool } from '../fakes/model-server.ts';
 import { lacking, useClaude } from './claude-runs.ts';
 
@@ -53,7 +54,8 @@ describe.skipIf(lacking !== undefined)(
     });
 
     test('each has a time of its own, and takes with it what it started', async () => {
-      const patience = { ...usualPatience, commandMs: 1500 };
+      const commandMs = 500 * Math.ceil(3 * contention());
+      const patience = { ...usualPatience, commandMs };
       const before = await run([say('never')], {
         setupCommands: ['setsid sleep 300 & sleep 300'],
         patience,
@@ -62,7 +64,7 @@ describe.skipIf(lacking !== undefined)(
         status: 'failed',
         error: {
           code: 'command_failed',
-          message: '`setsid sleep 300 & sleep 300` took longer than 1.5 s, which is the limit, and was stopped.',
+          message: `\`setsid sleep 300 & sleep 300\` took longer than ${commandMs / 1000} s, which is the limit, and was stopped.`,
         },
       });
       expect(before.upstream.requests).toEqual([]);
@@ -72,11 +74,14 @@ describe.skipIf(lacking !== undefined)(
       });
       expect(after.result).toMatchObject({
         status: 'failed',
-        error: { code: 'command_failed', message: expect.stringContaining('`sleep 300` took longer than 1.5 s') },
+        error: {
+          code: 'command_failed',
+          message: expect.stringContaining(`\`sleep 300\` took longer than ${commandMs / 1000} s`),
+        },
         claude: { response: 'ok' },
       });
       expect(after.result.artifacts.map(({ path }) => path)).toContain('output/kept');
-      expect(after.durationMs).toBeLessThan(25_000);
+      expect(after.durationMs).toBeLessThan(25_000 * contention());
     });
 
     test('a cancel in the midst of one is a cancel, and the answer is kept', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { createTranscript } from '../../src/runner/claude/transcript.ts';
+import { contention } from '../bench/load.ts';
 import { say, toolResults, useBash, useTool } from '../fakes/model-server.ts';
 import { type ClaudeRun, lacking, useClaude } from './claude-runs.ts';
 
@@ -59,7 +60,7 @@ describe.skipIf(lacking !== undefined)(
       const cancelled = await run(script, { stopAt: ({ data }) => JSON.stringify(data ?? '').includes('echo now') });
       expect(cancelled.result.status).toBe('cancelled');
       expect(JSON.stringify(await transcriptOf(cancelled))).toContain('from-the-shell');
-      const late = await run(script, { timeoutSeconds: 8 });
+      const late = await run(script, { timeoutSeconds: Math.round(8 * contention()) });
       expect(late.result.status).toBe('timed_out');
       expect(JSON.stringify(await transcriptOf(late))).toContain('from-the-shell');
       const failed = await run(script, { maxTurns: 1 });

@@ -21,6 +21,8 @@ beforeAll(async () => {
   await vi.waitUntil(hasBegun, { timeout: 30_000 });
   yard().google.run.plan({ neverStarts: true });
   other = await yard().start('echo of somebody else');
+  // Its submit's last word: nothing is written after it.
+  await vi.waitUntil(() => yard().objects().has(keys.launchHandle(other, 0)), { timeout: 30_000 });
 });
 afterAll(() => state.yard?.close());
 

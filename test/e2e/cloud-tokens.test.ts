@@ -29,9 +29,12 @@ describe('C1: tokens', () => {
   });
 
   test('a token that has expired before the container starts: nothing is claimed, and a new launch brings another', async () => {
-    yard.google.run.plan({ startDelayMs: 2000 });
+    const expired = Promise.withResolvers<void>();
+    yard.google.run.plan({ startsAfter: expired.promise });
     const task = await yard.start('echo later');
+    await expect.poll(() => yard.executionsOf(task).length).toBe(1);
     yard.google.expireTokens();
+    expired.resolve();
     expect(await yard.resultOf(task)).toMatchObject({ result: { status: 'succeeded', stdout: 'later\n' } });
     const [first, second, ...more] = yard.executionsOf(task);
     expect(first!.tasks[0]!.exitCode).toBe(75);
@@ -85,7 +88,8 @@ describe('C2: the metadata server', () => {
 
 describe('what is sealed', () => {
   test('a sealed part that was changed in the bucket is the result of the run, in plain words', async () => {
-    yard.google.run.plan({ startDelayMs: 500 });
+    const changed = Promise.withResolvers<void>();
+    yard.google.run.plan({ startsAfter: changed.promise });
     const task = await yard.start('echo never');
     const { project, bucket: name, endpoints } = yard.google.place;
     const store = createGcsStore({ project, bucket: name, endpoint: endpoints.storage });
@@ -93,6 +97,7 @@ describe('what is sealed', () => {
     sealed[sealed.length - 1]! ^= 1;
     await store.remove(keys.sealed(task));
     await store.create(keys.sealed(task), sealed);
+    changed.resolve();
     expect(await yard.resultOf(task)).toMatchObject({
       result: {
         status: 'failed',
@@ -102,9 +107,11 @@ describe('what is sealed', () => {
   });
 
   test('a key that the runner may not use any more is the result of the run', async () => {
-    yard.google.run.plan({ startDelayMs: 500 });
+    const disabled = Promise.withResolvers<void>();
+    yard.google.run.plan({ startsAfter: disabled.promise });
     const task = await yard.start('echo never');
     yard.google.kms.setState(yard.google.place.kmsKey, 1, 'DISABLED');
+    disabled.resolve();
     const { result } = await yard.resultOf(task);
     yard.google.kms.setState(yard.google.place.kmsKey, 1, 'ENABLED');
     expect(result).toMatchObject({ status: 'failed', error: { code: 'backend_error' } });

@@ -48,7 +48,7 @@ test('nothing that was handed in lies readable in store or log, while the task r
   for (const text of Object.values(handedIn)) expect(JSON.stringify(logs)).not.toContain(text);
   const refusal = await served.refusal('github_create_issue', { repo: 'a/b', title: 't', body: 'b' });
   expect(refusal).not.toContain(handedIn.githubToken);
-  await expect.poll(() => found(home), { timeout: 5000 }).toEqual({});
+  await expect.poll(() => found(home), { timeout: 20_000 }).toEqual({});
   await served.close();
 });
 
@@ -104,6 +104,6 @@ test('T6: a secret of the operator reaches the program it is for, and no file, l
   const told = JSON.stringify([output, logs, ...refusals]);
   for (const text of [handedIn.secret, handedIn.cloudSecret, handedIn.modelKey, handedIn.githubToken])
     expect(told).not.toContain(text);
-  await expect.poll(() => found(home), { timeout: 5000 }).toEqual({});
+  await expect.poll(() => found(home), { timeout: 20_000 }).toEqual({});
   await served.close();
 });

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { contention } from '../bench/load.ts';
 import { bucket, type DoctorYard, kmsKey, location, openDoctorYard } from './doctor-yard.ts';
 
 /** The doctor where one thing of an installation is missing or not as deployed. */
@@ -214,9 +215,11 @@ describe('a job', () => {
 
   test('does not answer: no look takes longer than ten seconds', async () => {
     yard.disturb = ({ url }) => (/\/jobs\/runyard-(medium|large)/.test(url) ? { kind: 'silence' } : undefined);
+    const busy = contention();
     const startedAt = performance.now();
     const { at } = await yard.looks();
-    expect(performance.now() - startedAt).toBeLessThan(14_000);
+    // The other looks go on beside it, and begin no new ten seconds after it.
+    expect(performance.now() - startedAt).toBeLessThan(10_000 + 4_000 * Math.max(busy, contention()));
     expect(at['job medium']).toMatchObject({ state: 'missing', detail: 'no answer within 10 s' });
     expect(at['job small']).toMatchObject({ state: 'ok' });
   });

@@ -37,12 +37,13 @@ test.skipIf(!canMount)(
     const served = await serve(home);
     const { task_id: taskId } = await served.call('execute_code', {
       language: 'bash',
-      code: 'echo begun; sleep 5; echo done',
-      wait_seconds: 1,
+      code: 'echo begun; sleep 6; echo done',
+      wait_seconds: 0,
     });
+    await served.call('get_task_logs', { task_id: taskId, cursor: 'start', stream: 'stdout', wait_seconds: 40 });
     fill(join(store, 'filler'));
     expect(await served.refusal('execute_code', { language: 'bash', code: 'echo never' })).toMatch(/disk is full/);
-    const before = await served.call('get_task_logs', { task_id: taskId, wait_seconds: 8 });
+    const before = await served.call('get_task_logs', { task_id: taskId, wait_seconds: 10 });
     expect(before).toMatchObject({ status: 'running' });
     rmSync(join(store, 'filler'));
     const after = await served.call('get_task_logs', { task_id: taskId, wait_seconds: 30 });
@@ -57,7 +58,7 @@ test.skipIf(!canMount)(
 
 /** The runner of the server before still has the store open for a moment. */
 async function tellsTheTruthReadOnly(taskId: string): Promise<void> {
-  await expect.poll(() => spawnSync('mount', ['-o', 'remount,ro', store]).status, { timeout: 10_000 }).toBe(0);
+  await expect.poll(() => spawnSync('mount', ['-o', 'remount,ro', store]).status, { timeout: 30_000 }).toBe(0);
   const served = await serve(home);
   expect(await served.refusal('execute_code', { language: 'bash', code: 'echo never' })).toMatch(/read-only/);
   expect(await served.call('get_task_logs', { task_id: taskId })).toMatchObject({

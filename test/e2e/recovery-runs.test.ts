@@ -197,7 +197,7 @@ test('the runner dies by SIGKILL while its task runs: runner_lost, what was prin
     run: 0,
     fromSeq: 0,
     until: 'end of task',
-    waitMs: 10_000,
+    waitMs: 40_000,
     signal: new AbortController().signal,
   });
   const { handle } = JSON.parse((await yard.store.read(keys.claim(id, 0)))!.toString()) as Claim;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { newTaskId } from '../../src/contracts/ids.ts';
+import { contention } from '../bench/load.ts';
 import { type AnyClient, connectHttp } from './clients.ts';
 import { startServer, type TestServer } from './server.ts';
 
@@ -219,6 +220,7 @@ test.each([
 test('a message of millions of values is refused before the protocol looks at them', async () => {
   const clientInfo = { name: 'x', version: '1', icons: new Array(2_000_000).fill(1) };
   const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo };
+  const busy = contention();
   const startedAtMs = performance.now();
   const response = await fetch(`${shared.server!.url}/mcp`, {
     method: 'POST',
@@ -231,7 +233,7 @@ test('a message of millions of values is refused before the protocol looks at th
   });
   expect(await response.json()).toMatchObject({ error: { code: -32600, message: expect.stringMatching(/values$/) } });
   expect(response.status).toBe(400);
-  expect(performance.now() - startedAtMs).toBeLessThan(3_000);
+  expect(performance.now() - startedAtMs).toBeLessThan(3_000 * Math.max(busy, contention()));
 });
 
 test('and nothing of all this was started', async () => {

@@ -92,7 +92,7 @@ export async function runToEnd(args: readonly string[], env: Readonly<Record<str
   const printed = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk) => (printed.stdout += chunk));
   child.stderr.on('data', (chunk) => (printed.stderr += chunk));
-  const deadline = setTimeout(() => child.kill('SIGKILL'), 20_000);
+  const deadline = setTimeout(() => child.kill('SIGKILL'), 50_000);
   const [exitCode] = await once(child, 'close');
   clearTimeout(deadline);
   return { exitCode, ...printed };

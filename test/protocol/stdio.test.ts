@@ -11,6 +11,12 @@ afterAll(() => removeHome(home));
 const message = z.looseObject({ jsonrpc: z.literal('2.0'), id: z.number().optional(), method: z.string().optional() });
 type Message = z.infer<typeof message>;
 
+const listing = z.looseObject({
+  result: z.looseObject({
+    structuredContent: z.looseObject({ tasks: z.array(z.looseObject({ status: z.string() })) }),
+  }),
+});
+
 /** A server on raw pipes. Every line of its stdout must be a message. */
 function startRaw() {
   const child = spawn(program.command, [...program.args, 'serve'], { env: environment(home), stdio: 'pipe' });
@@ -30,16 +36,19 @@ function startRaw() {
     }
   };
   const say = (line: string) => child.stdin.write(`${line}\n`);
-  return {
-    child,
-    messages,
-    stderr,
-    until,
-    say,
-    send: (id: number | undefined, method: string, params: object) =>
-      say(JSON.stringify({ jsonrpc: '2.0', ...(id === undefined ? {} : { id }), method, params })),
-    answer: (id: number) => until((each) => each.id === id && each.method === undefined),
+  const send = (id: number | undefined, method: string, params: object) =>
+    say(JSON.stringify({ jsonrpc: '2.0', ...(id === undefined ? {} : { id }), method, params }));
+  const answer = (id: number) => until((each) => each.id === id && each.method === undefined);
+  /** Resolves once the newest task has such a status. */
+  const listed = async (status: RegExp) => {
+    for (let id = 1_000; ; id++) {
+      send(id, 'tools/call', { name: 'list_tasks', arguments: { limit: 1 } });
+      const { tasks } = listing.parse(await answer(id)).result.structuredContent;
+      if (tasks.some((task) => status.test(task.status))) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
   };
+  return { child, messages, stderr, until, say, send, answer, listed };
 }
 
 async function startInitialized() {
@@ -79,14 +88,14 @@ test('a call that waits longer is told of at least every 15 s, to whom asked for
 
 test('a call that the client cancels ends the wait, not the task', async () => {
   const server = await startInitialized();
-  server.send(2, 'tools/call', { name: 'execute_code', arguments: { ...sleep(3), idempotency_key: 'kept' } });
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  server.send(2, 'tools/call', { name: 'execute_code', arguments: { ...sleep(6), idempotency_key: 'kept' } });
+  await server.listed(/^(queued|running)$/);
   server.send(undefined, 'notifications/cancelled', { requestId: 2 });
   server.send(3, 'tools/call', { name: 'list_tasks', arguments: { limit: 1 } });
   expect(await server.answer(3)).toMatchObject({
     result: { structuredContent: { tasks: [{ status: expect.stringMatching(/^(queued|running)$/) }] } },
   });
-  server.send(4, 'tools/call', { name: 'execute_code', arguments: { ...sleep(3), idempotency_key: 'kept' } });
+  server.send(4, 'tools/call', { name: 'execute_code', arguments: { ...sleep(6), idempotency_key: 'kept' } });
   expect(await server.answer(4)).toMatchObject({ result: { structuredContent: { stdout: 'done\n', success: true } } });
   expect(server.messages.find(({ id }) => id === 2)).toBeUndefined();
   server.child.stdin.end();
@@ -96,7 +105,7 @@ test('a call that the client cancels ends the wait, not the task', async () => {
 test('SIGTERM lets a call answer with what is known, then ends with code 0', async () => {
   const server = await startInitialized();
   server.send(2, 'tools/call', { name: 'execute_code', arguments: { ...sleep(60), wait_seconds: 60 } });
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  await server.listed(/^running$/);
   server.child.kill('SIGTERM');
   const answer = await server.answer(2);
   expect(answer).toMatchObject({ result: { structuredContent: { status: 'running', hint: expect.any(String) } } });

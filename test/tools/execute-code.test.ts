@@ -37,7 +37,35 @@ onEngine('execute_code', (tools) => {
     expect(answer).toMatchObject({ stdout: "in ['x', '$y z'] é text b'\\x00\\x01\\xff'\n" });
   });
 
+  test('prior B2a: what a program needs is there: modules, classes, functions that call themselves, files', async () => {
+    const code = `
+import csv, json, os, threading
+class Tree:
+    def depth(self, n): return 0 if n == 0 else 1 + self.depth(n - 1)
+open("a.csv", "w").write("x,y\\n1,2\\n")
+rows = list(csv.DictReader(open("a.csv")))
+thread = threading.Thread(target=lambda: print(json.dumps([rows, Tree().depth(500), os.listdir(".").count("a.csv")])))
+thread.start(); thread.join()`;
+    expect(await python(code)).toMatchObject({ success: true, stdout: '[[{"x": "1", "y": "2"}], 500, 1]\n' });
+  });
+
   describe('what goes wrong', () => {
+    test.each(['KILL', 'TERM', 'SEGV'])('prior A3a: a program that SIG%s kills has failed', async (signal) => {
+      expect(await run(`echo said; kill -${signal} $$; sleep 5`)).toMatchObject({
+        ...{ status: 'failed', success: false, stdout: 'said\n' },
+        error: { code: 'command_failed' },
+      });
+    });
+
+    test('prior B3a: a program that ends itself is told like any other', async () => {
+      expect(await python('print("said")\nraise SystemExit("why")')).toMatchObject({
+        ...{ status: 'failed', success: false, exit_code: 1, stdout: 'said\n', stderr: 'why\n' },
+      });
+      expect(await python('import os\nprint("said", flush=True)\nos._exit(0)')).toMatchObject({
+        ...{ status: 'succeeded', success: true, exit_code: 0, stdout: 'said\n' },
+      });
+    });
+
     test('an exit code is told, with what was printed before', async () => {
       expect(await run('echo said; exit 3')).toMatchObject({
         ...{ status: 'failed', success: false, exit_code: 3, stdout: 'said\n' },
@@ -55,7 +83,7 @@ onEngine('execute_code', (tools) => {
     });
 
     test('the time limit is told by name, with what was printed before', async () => {
-      expect(await run('echo begun; sleep 50', { timeout_seconds: 1 })).toMatchObject({
+      expect(await run('echo begun; sleep 50', { timeout_seconds: 3 })).toMatchObject({
         ...{ status: 'timed_out', success: false, stdout: 'begun\n' },
         error: { code: 'timed_out' },
       });

@@ -2,6 +2,7 @@ import { Ajv } from 'ajv';
 import { expect, test } from 'vitest';
 import { cliSchema } from '../../src/runner/claude/cli-schema.ts';
 import { faultAgainst, pathsMatching } from '../../src/runner/claude/judge.ts';
+import { contention } from '../bench/load.ts';
 
 test.for([
   [{ type: 'object', required: ['a'] }, { a: 1 }, null],
@@ -33,13 +34,15 @@ test.for([
     1,
   ],
 ] as const)('T2: %s that is a bomb costs a second, not the runner', async ([, schema, value]) => {
+  const busy = contention();
   const startedAt = performance.now();
   let beats = 0;
   const heart = setInterval(() => beats++, 20);
   const fault = await faultAgainst(schema, value);
   clearInterval(heart);
   expect(fault).toContain('it cannot be checked');
-  expect(performance.now() - startedAt).toBeLessThan(10_000);
+  // It is a second of the processor, which a busy machine gives late.
+  expect(performance.now() - startedAt).toBeLessThan(10_000 * Math.max(busy, contention()));
   expect(beats).toBeGreaterThan(20);
 });
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { checkBody } from '../../src/gateway/body-rules.ts';
+import { processorMsOf } from '../bench/load.ts';
 import { say } from '../fakes/model-server.ts';
 import { hello, setUp } from './gateway-harness.ts';
 
@@ -126,16 +127,12 @@ test('a large conversation is checked within a blink', () => {
     content: [{ type: 'text', text: 'x'.repeat(2000) }],
   }));
   const text = JSON.stringify({ ...hello, messages });
-  const startedAt = performance.now();
-  expect(checkBody(text, undefined).verdict).toBe('passed');
-  expect(performance.now() - startedAt).toBeLessThan(500);
+  expect(processorMsOf(() => expect(checkBody(text, undefined).verdict).toBe('passed'))).toBeLessThan(500);
 });
 
 test.for(['{}', '[]', '1', '{"content":[[],[]]}'])('a body of 8 MiB of %s is refused within a blink', (piece) => {
   const list = `${`${piece},`.repeat((8 * 1024 * 1024) / piece.length)}1`;
   for (const body of [`{"model":"m","messages":[${list}]}`, `{"model":"m","messages":[],"tools":[${list}]}`]) {
-    const startedAt = performance.now();
-    expect(checkBody(body, undefined).verdict).toBe('broken');
-    expect(performance.now() - startedAt).toBeLessThan(1000);
+    expect(processorMsOf(() => expect(checkBody(body, undefined).verdict).toBe('broken'))).toBeLessThan(1000);
   }
 });

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { constants } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Container, ContainerEnd, Containers } from './cloud-run-containers.ts';
 
 /** Executions from RunJob to their last task. What they look like on the wire stands in `cloud-run-wire.ts`. */
@@ -44,6 +45,8 @@ export interface ExecutionTask {
 /** What becomes of the next execution, besides what its program does. */
 export interface ExecutionPlan {
   readonly startDelayMs?: number;
+  /** Nothing of it is started before. */
+  readonly startsAfter?: Promise<unknown>;
   /** Nothing of it is ever started. */
   readonly neverStarts?: boolean;
   /** It fails before anything is started, for a reason such as `CONTAINER_MISSING`. */
@@ -140,9 +143,9 @@ export function createExecutions(containers: Containers): Executions {
       all.set(execution.name, execution);
       if (plan.failsToStart !== undefined) failAtOnce(execution);
       else if (plan.neverStarts !== true)
-        setTimeout(() => {
+        void Promise.all([plan.startsAfter, delay(plan.startDelayMs ?? 0, undefined, { ref: false })]).then(() => {
           for (const task of execution.tasks) begin(execution, task);
-        }, plan.startDelayMs ?? 0);
+        });
       return execution;
     },
     cancel(execution) {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { cleanJson, cleanText } from '../../../src/contracts/clean-text.ts';
+import { processorMsOf } from '../../bench/load.ts';
 
 test.each([
   ['plain text', 'héllo\n\twörld 🎉', 'héllo\n\twörld 🎉'],
@@ -17,10 +18,9 @@ test.each([
 });
 
 test('an escape that never ends takes no time', () => {
-  const began = performance.now();
-  cleanText('\u001b]'.repeat(50_000));
-  cleanText(`\u001b[${'1;'.repeat(50_000)}`);
-  expect(performance.now() - began).toBeLessThan(500);
+  for (const text of ['\u001b]'.repeat(50_000), `\u001b[${'1;'.repeat(50_000)}`]) {
+    expect(processorMsOf(() => cleanText(text))).toBeLessThan(500);
+  }
 });
 
 test('of JSON every string is cleaned, names of fields too', () => {

@@ -33,7 +33,7 @@ describe.each(tables)('told by %s', (name, makeTable, isHere) => {
     const parent = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 60']);
     const [told] = await once(parent.stdout, 'data');
     try {
-      await vi.waitFor(() => expect(processIdentity(Number(told), table)).toBeUndefined(), 5_000);
+      await vi.waitFor(() => expect(processIdentity(Number(told), table)).toBeUndefined(), 20_000);
     } finally {
       parent.kill('SIGKILL');
     }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createClaudeStream } from '../../../src/runner/claude/stream.ts';
+import { processorMsOf } from '../../bench/load.ts';
 
 function read(text: string) {
   const seen: { data: unknown[]; texts: string[]; messages: string[] } = { data: [], texts: [], messages: [] };
@@ -29,9 +30,10 @@ test.each(['errors', 'structured_output', 'permission_denials', 'other'])(
   'a line of millions of values in %s is plain output, within a blink',
   (field) => {
     const text = `{"type":"result","subtype":"s","is_error":true,"${field}":[${'1,'.repeat(2_000_000)}1]}`;
-    const startedAtMs = performance.now();
-    const { data, results } = read(`${text}\n`);
-    expect(performance.now() - startedAtMs).toBeLessThan(1000);
-    expect([data, results]).toEqual([[], []]);
+    const noLineOfOurs = () => {
+      const { data, results } = read(`${text}\n`);
+      expect([data, results]).toEqual([[], []]);
+    };
+    expect(processorMsOf(noLineOfOurs)).toBeLessThan(1000);
   },
 );

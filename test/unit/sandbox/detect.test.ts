@@ -100,7 +100,7 @@ function foundWhere(unshare: readonly string[], prepare: string, path: string): 
   const script = `
 import { detectSandbox } from ${JSON.stringify(new URL('../../../src/sandbox/detect.ts', import.meta.url).href)};
 const sandbox = detectSandbox('auto', { workDir: ${JSON.stringify(work)}, nodePath: process.execPath, slots: 0, env: { PATH: ${JSON.stringify(path)} } });
-const told = await sandbox.enter({ door: false, signal: AbortSignal.timeout(5000) }).then(() => 'a wall', (error) => error.message + ' | ' + error.hint);
+const told = await sandbox.enter({ door: false, signal: AbortSignal.timeout(30_000) }).then(() => 'a wall', (error) => error.message + ' | ' + error.hint);
 console.log(JSON.stringify({ technology: sandbox.technology, told }));
 process.exit(0);`;
   writeFileSync(join(base, 'find.mts'), script);
