@@ -161,7 +161,7 @@ describe('how a run on Cloud Run was lost', () => {
     await expect(bench.backend.inspect(unknown.handle)).rejects.toThrow(/does not know/);
   });
 
-  test("Cloud Run's own time limit is told as that, and is later than the run's own", async () => {
+  test("prior A3b E5a: Cloud Run's own time limit is told as that, and is later than the run's own", async () => {
     const task = bench.task(['sleep'], { timeoutSeconds: 86_400 });
     const { execution } = await launched(task);
     expect(execution.spec.timeoutMs).toBe((86_400 + 900) * 1000);

@@ -137,7 +137,7 @@ describe('what Cloud Run refuses', () => {
     expect(runs() - before).toBe(1);
   });
 
-  test('looking and cancelling change nothing twice, and are tried again', async () => {
+  test('prior C9a: looking and cancelling change nothing twice, and are tried again', async () => {
     const task = bench.task(['sleep']);
     const handle = await bench.backend.launch(task);
     next.push({ kind: 'refuse', status: 503 }, { kind: 'cut', carriedOut: false });

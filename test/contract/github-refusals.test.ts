@@ -84,7 +84,7 @@ test.each<[string, Scripted, Partial<RunyardError>, RegExp]>([
     { code: 'github_error' },
     /no issue/,
   ],
-])('%s is one clear error after one request', async (_, answer, expected, words) => {
+])('prior B4f: %s is one clear error after one request', async (_, answer, expected, words) => {
   const server = await github(answer);
   const error = await errorOf(create(server.url));
   expect(error).toMatchObject(expected);

@@ -81,7 +81,7 @@ test.each([undefined, '', '  \n', 'two\nlines'])(
   },
 );
 
-test('a line break at the end of the token, as files have it, is cut off', async () => {
+test('prior B4d: a line break at the end of the token, as files have it, is cut off', async () => {
   const server = await github(created(1, repo));
   await createIssueTracker({ apiUrl: server.url, token: `${token}\n` }).createIssue(
     issue,

@@ -36,7 +36,7 @@ describe('a folder of this machine', () => {
     ]);
   });
 
-  test('prior system C, weakness 4: is the same whatever its owner, its times and the order in which it was made', async () => {
+  test('prior C4b: is the same whatever its owner, its times and the order in which it was made', async () => {
     const first = await inputs.resolve(tree, owner, never);
     const copy = join(roots, 'copy');
     mkdirSync(join(copy, 'sub/empty'), { recursive: true });
@@ -49,7 +49,7 @@ describe('a folder of this machine', () => {
     expect(await inputs.resolve(copy, owner, never)).toBe(first);
   });
 
-  test('prior system C, weakness 4: is read anew each time: a changed file is another input', async () => {
+  test('prior C4a: is read anew each time: a changed file is another input', async () => {
     const first = await inputs.resolve(tree, owner, never);
     writeFileSync(join(tree, 'b.txt'), 'c');
     expect(await inputs.resolve(tree, owner, never)).not.toBe(first);
@@ -61,7 +61,7 @@ describe('a folder of this machine', () => {
     ]);
   });
 
-  test('prior system C, feature 8: brought fifty times at once is packed and stored once', async () => {
+  test('brought fifty times at once is packed and stored once', async () => {
     const brought = await Promise.all(Array.from({ length: 50 }, () => inputs.resolve(tree, owner, never)));
     expect(new Set(brought).size).toBe(1);
     expect(readdirSync(join(home, 'spool'))).toEqual([]);

@@ -19,7 +19,7 @@ export function sealContract(name: string, open: () => Promise<Seal>, openOther:
       expect(one.equals(two)).toBe(false);
     });
 
-    test('another context, another key and every changed byte are refused', async () => {
+    test('prior A16a: another context, another key and every changed byte are refused', async () => {
       const seal = await open();
       const sealed = await seal.seal(Buffer.from('private'), 'task_1');
       await expect(seal.unseal(sealed, 'task_2')).rejects.toThrow(/task_2 cannot be opened/);

@@ -59,7 +59,7 @@ for (const [name, { start, isThere }] of Object.entries(servers)) {
     const harmed = () => createGcsStore({ ...place, endpoint: trouble.url });
     const unharmed = () => createGcsStore({ ...place, endpoint: server.url });
 
-    test('what was acknowledged is there, and no one loses what is his alone', async () => {
+    test('prior C9a: what was acknowledged is there, and no one loses what is his alone', async () => {
       const store = harmed();
       const keys = Array.from({ length: 120 }, (_, n) => `tasks/t${n}/task.json`);
       const answers = await inBatches(keys, (key) => store.create(key, key));

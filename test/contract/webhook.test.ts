@@ -66,7 +66,7 @@ describe('what an answer means', () => {
     expect(answer).toEqual({ outcome: 'try_again', reason: 'it could not be reached (ECONNREFUSED)' });
   });
 
-  test('D6: an address that is private now is not reached at this attempt', async () => {
+  test('D6, prior A14d: an address that is private now is not reached at this attempt', async () => {
     const { received, port } = await receiver(200);
     const sender = createWebhookSender({ egress: createEgress({ privateTargets: [] }) });
     for (const host of ['127.0.0.1', 'localhost', '169.254.169.254']) {

@@ -106,7 +106,7 @@ describe.skipIf(!hasOpenssl)(
       expect(events.filter(({ stream }) => stream === 'denied')).toEqual([]);
     });
 
-    test('another host is denied with a plain message, at once, and the denial is an event', async () => {
+    test('prior A17c: another host is denied with a plain message, at once, and the denial is an event', async () => {
       const { result, events } = await run({ language: 'bash', code: 'curl -sS "$OTHER" || echo "curl $?"' });
       expect(result.stdout).toMatch(/^curl (56|7)/);
       expect(result.stderr).toContain('403');

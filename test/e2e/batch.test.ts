@@ -116,7 +116,7 @@ describe('a file that is wrong is refused as a whole, with exit code 2 and one s
     ['an unknown field of the file', `colour: red\ntasks: [${good}]`, /colour|Unrecognized/],
     ['no id', 'tasks: [{ prompt: hi }]', /tasks\.0\.id/],
     ['an id that climbs', 'tasks: [{ id: ../a, prompt: hi }]', /must be a name of letters/],
-    ['an id twice', `tasks: [${good}, ${good}]`, /two tasks are called a/],
+    ['prior C8b: an id twice', `tasks: [${good}, ${good}]`, /two tasks are called a/],
     ['an unknown tool', 'tasks: [{ id: a, tool: list_tasks }]', /tool/],
     ['an unknown field of a task', 'tasks: [{ id: a, prompt: hi, colour: red }]', /task a: colour: unknown field/],
     ['a wrong field', 'tasks: [{ id: a, tool: execute_code, language: cobol, code: x }]', /task a: language/],

@@ -8,7 +8,7 @@ describe.skipIf(lacking !== undefined)(
     const run = useClaude();
     const model = 'claude-opus-4-5';
 
-    test('D2: ends as budget_exceeded, with what was spent, once the budget is used up', async () => {
+    test('D2, prior A16c E4a: ends as budget_exceeded, with what was spent, once the budget is used up', async () => {
       const used = (output: number) => ({ usage: { input_tokens: 1000, output_tokens: output } });
       const { result, upstream } = await run(
         [

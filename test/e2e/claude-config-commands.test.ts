@@ -31,7 +31,7 @@ describe.skipIf(lacking !== undefined)(
       expect(events.filter(({ stream }) => stream === 'stdout').map(({ text }) => text)).toEqual(['before', 'made']);
     });
 
-    test('one that fails ends the task with its text; the answer is kept, and is the answer alone', async () => {
+    test('prior C2a: one that fails ends the task with its text; the answer is kept, and is the answer alone', async () => {
       const { result } = await run([useTool('StructuredOutput', { a: 1 })], {
         outputSchema: { type: 'object', properties: { a: { type: 'number' } } },
         finishCommands: ['echo banner', 'echo why >&2; exit 4', 'echo never'],

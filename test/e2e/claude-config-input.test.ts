@@ -6,15 +6,15 @@ const agent = { description: 'd', prompt: 'p' };
 
 describe("what is refused of Claude's own configuration", () => {
   test.for<[string, object, string]>([
-    ['a command that climbs out', { commands: { '../evil': { content: 'x' } } }, 'commands'],
-    ['an agent that climbs out', { agents: { '..': agent } }, 'agents'],
+    ['prior A15e: a command that climbs out', { commands: { '../evil': { content: 'x' } } }, 'commands'],
+    ['prior A15e: an agent that climbs out', { agents: { '..': agent } }, 'agents'],
     ['a command with a slash', { commands: { 'a/b': { content: 'x' } } }, 'commands'],
     ['a server whose name is an option', { mcp_servers: { '-x': { command: 'x' } } }, 'mcp_servers'],
-    ['a description with a line break', { commands: { a: { content: 'x', description: 'a\nb: c' } } }, 'one line'],
+    ['prior A15d: a description with a line break', { commands: { a: { content: 'x', description: 'a\nb: c' } } }, 'one line'],
     ['a command without content', { commands: { a: { content: ' ' } } }, 'commands.a.content'],
     ['a field of a command that is none', { commands: { a: { content: 'x', model: 'y' } } }, 'commands.a'],
     ['an agent without a prompt', { agents: { a: { description: 'x' } } }, 'agents.a.prompt'],
-    ['an agent that is an object in its description', { agents: { a: { ...agent, description: {} } } }, 'description'],
+    ['prior A15d: an agent that is an object in its description', { agents: { a: { ...agent, description: {} } } }, 'description'],
     ['a server of neither kind', { mcp_servers: { a: {} } }, 'mcp_servers.a.command'],
     ['a server of both kinds', { mcp_servers: { a: { command: 'x', url: 'https://a.b' } } }, 'mcp_servers.a.command'],
     ['a variable of Runyard', { mcp_servers: { a: { command: 'x', env: { RUNYARD_RUN: '1' } } } }, 'mcp_servers.a.env'],

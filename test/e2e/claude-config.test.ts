@@ -51,7 +51,7 @@ describe.skipIf(lacking !== undefined)(
       expect(done.result.claude?.response).toBe('It was reviewed.');
     });
 
-    test('a command of the caller is what its name in the prompt means', async () => {
+    test('prior A15d: a command of the caller is what its name in the prompt means', async () => {
       const description = 'Greets: "all" \\ of them # --- {x}';
       const done = await run([say('ok')], {
         prompt: '/greet the world',

@@ -35,7 +35,7 @@ describe.skipIf(lacking !== undefined)(
       expect(durationMs).toBeLessThan(25_000 * contention());
     });
 
-    test('a busy endpoint and a broken answer are tried again', async () => {
+    test('prior E5e: a busy endpoint and a broken answer are tried again', async () => {
       const { result, upstream } = await run(
         inOrder([fail(529, { retryAfterSeconds: 0 }), say('lost on the way', { breakOffAfterEvents: 3 }), say('ok')]),
       );

@@ -82,7 +82,7 @@ describe.skipIf(lacking !== undefined)(
       expect(events.find(({ text }) => text === 'plain words')?.stream).toBe('stdout');
     });
 
-    test('the real key is nowhere inside: not in a file, an environment, an argument or a memory', async () => {
+    test('prior A8b C6a D4a: the real key is nowhere inside: not in a file, an environment, an argument or a memory', async () => {
       const { result, events, upstream } = await run(
         ({ turn, body }) =>
           turn === 0

@@ -71,20 +71,20 @@ describe.skipIf(lacking !== undefined)(
       expect(afterLast(done, 'now')).toBeLessThan(silenceMs + 5000 * contention());
     });
 
-    test('by a cancel is gone within 5 s, with what had left its session', async () => {
+    test('prior A4a A5a A5b: by a cancel is gone within 5 s, with what had left its session', async () => {
       const done = await withSleepers({ stopAt: ({ text }) => text === 'now' });
       expect(done.result.status).toBe('cancelled');
       expect(afterLast(done, 'now')).toBeLessThan(5000 * contention());
     });
 
-    test('by its time limit is gone within 5 s, with what had left its session', async () => {
+    test('prior A5a A5b C3a: by its time limit is gone within 5 s, with what had left its session', async () => {
       const timeoutSeconds = Math.round(10 * contention());
       const done = await withSleepers({ timeoutSeconds });
       expect(done.result.status).toBe('timed_out');
       expect(done.result.durationMs).toBeLessThan(timeoutSeconds * 1000 + 5000 * contention());
     });
 
-    test('for its memory takes with it what had left its session', async () => {
+    test('prior A5b C3a: for its memory takes with it what had left its session', async () => {
       const hog = 'python3 -c "import time; a=[bytearray(1<<20) for _ in range(4000)]; time.sleep(60)"';
       const { result } = await run([say('never')], {
         setupCommands: [`mkdir -p output; echo partial > output/part; ${sleeper} & ${hog}`],

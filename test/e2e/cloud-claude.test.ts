@@ -11,7 +11,7 @@ afterAll(remove);
 describe.skipIf(lacking !== undefined)(
   lacking === undefined ? 'run_claude_task on Cloud Run' : `(skipped: needs ${lacking})`,
   () => {
-    test('C4: answers from its container; credential and prompt are sealed wherever they lie or travel', async () => {
+    test('C4, prior C8c: answers from its container; credential and prompt are sealed wherever they lie or travel', async () => {
       const key = `sk-ant-${randomBytes(12).toString('hex')}`;
       const prompt = `Say the word. ${randomBytes(12).toString('hex')}`;
       const upstream = await startModelServer([useBash('echo made > output/made.txt'), say('The word.')], { key });

@@ -132,7 +132,7 @@ const attacks: readonly (readonly [string, () => Request, string])[] = [
 ];
 
 describe('C1: with the account of the runner and the token of its task', () => {
-  test.each(attacks)('nobody can %s', async (_, attack, permission) => {
+  test.each(attacks)('prior A8e C6b: nobody can %s', async (_, attack, permission) => {
     const before = [...yard().objects()];
     expect(await send(attack())).toEqual({ status: 403, text: expect.stringContaining(permission) });
     expect((await send(attack(), taskToken())).status).toBe(403);

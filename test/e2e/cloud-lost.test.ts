@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => yard.close());
 
 describe('runners', () => {
-  test('a container that is killed loses its run, and out of memory is called by its name', async () => {
+  test('prior A3b: a container that is killed loses its run, and out of memory is called by its name', async () => {
     const [killed, full] = [await yard.start('sleep 50'), await yard.start('sleep 50')];
     await Promise.all([yard.claimed(killed), yard.claimed(full)]);
     yard.google.run.kill(yard.executionsOf(killed)[0]!, 0);

@@ -64,7 +64,7 @@ describe('C1: tokens', () => {
 });
 
 describe('C2: the metadata server', () => {
-  test('does not exist inside the wall, and nothing inside tells of it or of the token', async () => {
+  test('prior A8d: does not exist inside the wall, and nothing inside tells of it or of the token', async () => {
     const metadata = await startMetadataServer({
       project: 'a-project',
       email: 'runner@a-project.iam.gserviceaccount.com',

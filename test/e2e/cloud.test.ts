@@ -17,7 +17,7 @@ afterAll(async () => {
   remove();
 });
 
-test('for the platform a container did its work though its program failed, which the result alone tells', async () => {
+test('prior A13b C8d: for the platform a container did its work though its program failed, which the result alone tells', async () => {
   const answer = await served.call('execute_code', { language: 'bash', code: 'exit 3' });
   expect(answer).toMatchObject({ status: 'failed', exit_code: 3 });
   const [execution, ...more] = google.run.executions();

@@ -37,7 +37,7 @@ test('progress is a line a step, with its time; the end says what is left to you
   expect(text).toMatch(/Next: RUNYARD_BACKEND=cloud-run RUNYARD_PROJECT=demo-project RUNYARD_REGION=europe-west1/);
 });
 
-test('C1 C2: on what is ours, each account holds what the table says and nothing more', async () => {
+test('C1 C2, prior A17a: on what is ours, each account holds what the table says and nothing more', async () => {
   const cloud = await open();
   await cloud.run([]);
   const roles = (resource: string, account: string) =>
@@ -127,7 +127,7 @@ describe('what differs is mended', () => {
 });
 
 describe('the image', () => {
-  test('a new version of the package is built and put into the jobs', async () => {
+  test('prior C8a: a new version of the package is built and put into the jobs', async () => {
     const old = await open();
     await old.run([]);
     const before = imageOf(old);

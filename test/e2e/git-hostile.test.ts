@@ -78,7 +78,7 @@ describe.skipIf(lacking !== undefined)(
       );
     });
 
-    test('A7: a secret of the task is not in the commit, unless Claude writes it there', async () => {
+    test('prior A7a: a secret of the task is not in the commit, unless Claude writes it there', async () => {
       const remote = create('quiet', { a: '1\n' });
       const { spec } = await serve('quiet', { commit });
       const { result } = await run([useBash('echo 2 >> a; [ -n "$NPM_TOKEN" ]'), say('done')], {

@@ -42,7 +42,7 @@ describe.skipIf(lacking !== undefined)(
       expect(remote.git('rev-parse', 'main')).toBe(person);
     });
 
-    test("A6: rebase: the agent's side of a conflict stays, and what others did besides, from a shallow clone", async () => {
+    test("prior A6a: rebase: the agent's side of a conflict stays, and what others did besides, from a shallow clone", async () => {
       const { result, remote, person } = await moved('rebase', 'rebase');
       expect(result).toMatchObject({ status: 'succeeded', git: { branch: 'main', pushed: true } });
       expect(remote.git('rev-parse', 'main')).toBe(result.git?.sha);

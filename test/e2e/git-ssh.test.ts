@@ -29,7 +29,7 @@ describe.skipIf(lacking !== undefined)(
       };
     }
 
-    test('row 14, 15: is cloned with a deploy key and pushed to; the key is nowhere', async () => {
+    test('prior A8c: row 14, 15: is cloned with a deploy key and pushed to; the key is nowhere', async () => {
       const remote = create('keyed', { a: '1\n' });
       const look = 'ls -A ~ ~/.ssh; grep -rl "PRIVATE KEY" . /tmp /runyard 2>/dev/null; echo 2 >> a';
       const done = await run([useBash(look), say('done')], { repo: repo('keyed', { commit }) });

@@ -56,7 +56,7 @@ describe('inputs of a Claude task', () => {
       'application/json',
     );
 
-  test('lie below input/ under their names, and nothing of how they came there', async () => {
+  test('prior C4d: lie below input/ under their names, and nothing of how they came there', async () => {
     const tar = await tarOf({ name: 'dir/f' });
     const sent = await rest('PUT', '/v1/inputs', tar, 'application/x-tar');
     expect(sent).toEqual({ status: 201, body: { from: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) } });

@@ -78,7 +78,7 @@ test('a launch without a handle is left alone for a minute, then launched anew',
   expect((await server.tasks.look(young.id, alice)).status).toBe('queued');
 });
 
-test('a launch whose runner died before it claimed is launched anew', async () => {
+test('prior A13a: a launch whose runner died before it claimed is launched anew', async () => {
   const record = await acknowledged(1);
   await launched(record, 0, 1, await deadHandle());
   const view = await ended(server, record.id);
@@ -97,7 +97,7 @@ test('after three launches that nobody claimed the task ends as backend_error wi
   });
 });
 
-test('a claim whose runner died is settled as runner_lost; one whose runner lives is not', async () => {
+test('prior E4b: a claim whose runner died is settled as runner_lost; one whose runner lives is not', async () => {
   const [dead, alive] = [await acknowledged(1), await acknowledged(1)];
   await claimed(dead, 1, await deadHandle());
   await claimed(alive, 1, ownHandle());
@@ -189,7 +189,7 @@ test('the server dies while its task runs: the run goes on, and another server t
   expect(await logText(server, id)).toBe(Array.from({ length: 20 }, (_, n) => `line ${n}`).join('\n'));
 });
 
-test('the runner dies by SIGKILL while its task runs: runner_lost, what was printed is kept, its program is dead', async () => {
+test('prior A3b: the runner dies by SIGKILL while its task runs: runner_lost, what was printed is kept, its program is dead', async () => {
   const other = yard.server();
   const code = 'import time\nprint("begun")\nwhile True: time.sleep(0.1)';
   const id = await other.tasks.submit(codeTask({ code }), alice);

@@ -109,7 +109,7 @@ test('what a submit left without task.json is dropped after a day, not before', 
   expect((await next.tasks.list(bob, { limit: 10 })).tasks).toEqual([]);
 });
 
-test('the same key with another request is a conflict, under another owner a task of its own (T3)', async () => {
+test('prior A14a: the same key with another request is a conflict, under another owner a task of its own (T3)', async () => {
   const one = codeTask({ code: 'print(1)' }, { idempotencyKey: 'k' });
   const id = await next.tasks.submit(one, alice);
   expect(await next.tasks.submit(one, alice)).toBe(id);
@@ -121,7 +121,7 @@ test('the same key with another request is a conflict, under another owner a tas
   await ended(next, id);
 });
 
-test('100 unfinished tasks are the most an owner has; the next is refused and leaves nothing', async () => {
+test('prior D6d: 100 unfinished tasks are the most an owner has; the next is refused and leaves nothing', async () => {
   const caller = { owner: 'key:busy' };
   for (let n = 0; n < 100; n++) await yard.store.create(keys.pending(caller.owner, `task_${v7()}`), '');
   await expect(next.tasks.submit(codeTask({ code: '1' }), caller)).rejects.toMatchObject({
@@ -153,7 +153,7 @@ test('a task that has ended counts no more, also where nobody has looked at its 
   await ended(next, await next.tasks.submit(codeTask({ code: '1' }), caller), caller);
 });
 
-test('tasks past their retention are forgotten with everything that names them; younger ones stay', async () => {
+test('prior A12b: tasks past their retention are forgotten with everything that names them; younger ones stay', async () => {
   const caller = { owner: 'key:outlived' };
   const monthAgo = Date.now() - 31 * 24 * 3_600_000;
   const old = `task_${v7({ msecs: monthAgo })}`;

@@ -50,7 +50,7 @@ test('the server is killed right after it answered: nothing acknowledged is lost
   await last.close();
 });
 
-test('a client that goes away in the middle of a call ends the call, not the task', async () => {
+test('prior D6a: a client that goes away in the middle of a call ends the call, not the task', async () => {
   const first = await serve(home);
   const call = first.client.callTool({
     name: 'execute_code',

@@ -64,7 +64,7 @@ async function everyKey(): Promise<string[]> {
 }
 
 describe('the secrets of a task', () => {
-  test('are variables of the program beside its env, read once each, as they are now', async () => {
+  test('prior B4d E3c: are variables of the program beside its env, read once each, as they are now', async () => {
     const env = { NPM: 'first\n' };
     const { server, read } = serverWith(env);
     const tell = 'echo "$GIVEN/$ONE/$TWO" | sed s/^/seen:/; exit 7';

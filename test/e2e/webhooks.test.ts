@@ -59,7 +59,7 @@ describe('a webhook', () => {
     expect(await yard.store.list(keys.allTelling)).toEqual([]);
   });
 
-  test('T7: each owner’s is signed with its own secret', async () => {
+  test('T7, prior A14e: each owner’s is signed with its own secret', async () => {
     const { received, secrets, target, callbackUrl } = await receiver();
     const server = yard.server(undefined, secrets, [target]);
     const id = await server.tasks.submit(codeTask({ code: 'raise SystemExit(3)' }, { callbackUrl }), bob);
@@ -74,7 +74,7 @@ describe('a webhook', () => {
     });
   });
 
-  test('is tried again with growing gaps, the same bytes under the same id', async () => {
+  test('prior A14c E5e: is tried again with growing gaps, the same bytes under the same id', async () => {
     const { received, secrets, target, callbackUrl } = await receiver(500, 429, 200);
     const server = yard.server(undefined, secrets, [target]);
     const id = await server.tasks.submit(codeTask({ code: '' }, { callbackUrl }), alice);
@@ -121,7 +121,7 @@ describe('a webhook', () => {
   });
 });
 
-describe('a receiver that may not be told is refused before anything starts', () => {
+describe('prior A14d: a receiver that may not be told is refused before anything starts', () => {
   test.for([
     ['T7: the metadata server', 'http://169.254.169.254/latest', 'egress_denied'],
     ['D6: a private address', 'https://10.0.0.1/hook', 'egress_denied'],

@@ -33,7 +33,7 @@ describe('keys', () => {
     ['the beginning of a key', keyA.slice(0, -1)],
     ['a key and more', `${keyA}x`],
     ['id and key', `alice:${keyA}`],
-  ])('%s gets nothing, over REST and MCP', async (_, key) => {
+  ])('prior B4c D1a E1a: %s gets nothing, over REST and MCP', async (_, key) => {
     const answer = await callTool(shared.server!, key, 'list_tasks', {});
     expect(answer).toMatchObject({ status: 401, json: { code: 'unauthorized' }, challenge: 'Bearer realm="runyard"' });
     await expect(connectHttp('modern', shared.server!.url, key)).rejects.toThrow(/401|authorization/i);
@@ -82,7 +82,7 @@ describe('web pages stay out', () => {
       outgoing.end('{}');
     });
 
-  test.each(['/v1/tools/list_tasks', '/mcp'])('%s: by Host and by Origin', async (path) => {
+  test.each(['/v1/tools/list_tasks', '/mcp'])('prior D3a: %s: by Host and by Origin', async (path) => {
     const headers = { 'Content-Type': 'application/json' };
     for (const Host of ['evil.example', '127.0.0.1.evil.example', 'localhost.evil.example:80', '[::2]']) {
       expect(await statusFor(path, { ...headers, Host }), Host).toBe(403);
@@ -106,7 +106,7 @@ describe('web pages stay out', () => {
   });
 });
 
-describe('a server that would stand open does not start', () => {
+describe('prior B4c D2c: a server that would stand open does not start', () => {
   const home = makeHome();
   afterAll(() => removeHome(home));
   const keyFile = join(home, 'keys');

@@ -20,7 +20,7 @@ const table: [what: string, tool: string, input: Record<string, unknown>, field:
   ['code over 1 MiB', 'execute_code', { ...python, code: `#${'x'.repeat(MiB)}` }, /^code: is larger than 1 MiB/],
   ['code that is no text', 'execute_code', { ...python, code: 7 }, /^code: expected string/],
   ['code with a lone surrogate', 'execute_code', { ...python, code: '"\ud800"' }, /^code: is not valid Unicode/],
-  ['an unknown field', 'execute_code', { ...python, shell: true }, /^shell: unknown field/],
+  ['prior E3a: an unknown field', 'execute_code', { ...python, shell: true }, /^shell: unknown field/],
   ['no run at all', 'execute_code', { ...python, runs: 0 }, /^runs: Too small/],
   ['more runs than there may be', 'execute_code', { ...python, runs: 1001 }, /^runs: Too big/],
   ['half a run', 'execute_code', { ...python, runs: 1.5 }, /^runs: expected int/],
@@ -143,7 +143,7 @@ const table: [what: string, tool: string, input: Record<string, unknown>, field:
     { repo: 'x', title: 't', body: '' },
     /^repo: is not "owner\/name"/,
   ],
-  ['a repository that climbs', 'github_create_issue', { repo: 'a/..', title: 't', body: '' }, /^repo: is not/],
+  ['prior B4e: a repository that climbs', 'github_create_issue', { repo: 'a/..', title: 't', body: '' }, /^repo: is not/],
   ['a title of two lines', 'github_create_issue', { repo: 'a/b', title: 't\nu', body: '' }, /^title: must be one line/],
 ];
 

@@ -64,7 +64,7 @@ describe('answers are what the document says', () => {
     expect(cancelled.json).toMatchObject({ status: 'cancelled', success: false });
   });
 
-  test('of logs, artifacts and lists', async () => {
+  test('prior E2b: of logs, artifacts and lists', async () => {
     const task_id = String((await run('echo hi; echo x > output/a.txt')).json.task_id);
     const logs = await call('post', '/v1/tools/get_task_logs', '/v1/tools/get_task_logs', { task_id });
     expect(logs.json).toMatchObject({ status: 'succeeded', result: { stdout: 'hi\n' } });

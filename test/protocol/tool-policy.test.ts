@@ -50,7 +50,7 @@ describe.each(listed.map((tool) => [tool.name, tool] as const))('%s', (name, too
       expect({ destructiveHint, idempotentHint }).toEqual({ destructiveHint: false, idempotentHint: true });
   });
 
-  test('refuses unknown fields at every level of its input', () => {
+  test('prior E3a: refuses unknown fields at every level of its input', () => {
     const open = objectsOf(tool.inputSchema).filter(
       (object) => 'properties' in object && object.additionalProperties !== false,
     );
@@ -84,7 +84,7 @@ test('what comes from untrusted programs is called untrusted where a model reads
   expect(instructions).toContain('untrusted');
 });
 
-test('the generated files are in step with the tools (else: runyard specs)', () => {
+test('prior B5a: the generated files are in step with the tools (else: runyard specs)', () => {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const read = (name: string) => JSON.parse(readFileSync(new URL(`../../tool-specs/${name}`, import.meta.url), 'utf8'));
   expect(read('mcp-tools.json')).toEqual(mcpTools(tools));

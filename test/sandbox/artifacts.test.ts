@@ -39,7 +39,7 @@ describeWall('what a program leaves behind', () => {
     }
   }
 
-  test('W7: links of every kind bring nothing of the host, and the files beside them are kept', async () => {
+  test('W7, prior C5a: links of every kind bring nothing of the host, and the files beside them are kept', async () => {
     await withSecret(async (folder, secret) => {
       const trial = await leave(`
 open('kept', 'w').write('mine')

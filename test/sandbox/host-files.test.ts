@@ -46,7 +46,7 @@ describeWall('the files of the host', () => {
 
   const readAtMs = (path: string) => statSync(path).atimeMs;
 
-  test('W3: a program that reads all it can meets its own canary and none of the host’s', async () => {
+  test('W3, prior B1a: a program that reads all it can meets its own canary and none of the host’s', async () => {
     const parents = [homedir(), tmpdir(), '/dev/shm', ...(isRoot ? ['/var/lib', '/run', bench.workDir] : [])];
     const planted = parents.map(plant);
     const own = newCanary();

@@ -95,7 +95,7 @@ print(os.WIFSIGNALED(os.waitpid(child, 0)[1]))`,
     }
   });
 
-  test('W6: two walls at once see nothing of each other, neither files nor processes nor memory', async () => {
+  test('W6, prior D4b: two walls at once see nothing of each other, neither files nor processes nor memory', async () => {
     const holder = `
 import os, time, socket
 for path in ('/workspace/of-the-other', '/tmp/of-the-other', '/dev/shm/of-the-other'): open(path, 'w').write('of-the-other')

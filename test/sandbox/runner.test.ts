@@ -67,7 +67,7 @@ describeWall('the runner beside the wall', () => {
     return following(started);
   }
 
-  test('W3: nothing of the runner’s environment, memory, arguments or open files is within reach', async () => {
+  test('W3, prior A8a D4a: nothing of the runner’s environment, memory, arguments or open files is within reach', async () => {
     const canaries = { environment: newCanary(), memory: newCanary(), file: newCanary() };
     const path = join(state.folder, 'secret');
     writeFileSync(path, canaries.file);

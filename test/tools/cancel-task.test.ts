@@ -5,7 +5,7 @@ onEngine('cancel_task', (tools) => {
   const start = async (code: string, more: object = {}) =>
     (await tools().call('execute_code', { language: 'bash', code, wait_seconds: 0, ...more })).task_id;
 
-  test('a run that is under way ends as cancelled, with what it had printed; once more changes nothing', async () => {
+  test('prior A4a A4b C3c: a run that is under way ends as cancelled, with what it had printed; once more changes nothing', async () => {
     const task_id = await start('echo begun; echo kept > output/kept.txt; sleep 60');
     const begun = await tools().call('get_task_logs', { task_id, cursor: 'start', wait_seconds: 30 });
     expect(begun.lines).toMatchObject([{ text: 'begun' }]);

@@ -5,7 +5,7 @@ onEngine('execute_code', (tools) => {
   const run = (code: string, more: object = {}) => tools().call('execute_code', { language: 'bash', code, ...more });
   const python = (code: string, more: object = {}) => run(code, { language: 'python', ...more });
 
-  test('fields of the end appear together; the wall is named', async () => {
+  test('prior E2c: fields of the end appear together; the wall is named', async () => {
     const answer = await run('echo hello; echo oh >&2; echo 45 > output/sum.txt');
     expect(Object.keys(answer).sort()).toEqual(
       ['artifacts', 'duration_ms', 'exit_code', 'sandbox', 'status', 'stderr', 'stdout', 'success', 'task_id'].sort(),
@@ -82,7 +82,7 @@ thread.start(); thread.join()`;
       expect(content.map(({ text }) => text).join('')).toContain('ZeroDivisionError');
     });
 
-    test('the time limit is told by name, with what was printed before', async () => {
+    test('prior B3b C3a D6b: the time limit is told by name, with what was printed before', async () => {
       expect(await run('echo begun; sleep 50', { timeout_seconds: 3 })).toMatchObject({
         ...{ status: 'timed_out', success: false, stdout: 'begun\n' },
         error: { code: 'timed_out' },
@@ -100,7 +100,7 @@ thread.start(); thread.join()`;
   });
 
   describe('waiting', () => {
-    test('an unfinished task answers at once with its id and the way to follow it', async () => {
+    test('prior E5b: an unfinished task answers at once with its id and the way to follow it', async () => {
       const input = { language: 'bash', code: 'sleep 20', wait_seconds: 0 };
       const { structuredContent, content } = await tools().answer('execute_code', input);
       const { task_id, status, hint } = structuredContent ?? {};
@@ -111,7 +111,7 @@ thread.start(); thread.join()`;
       await tools().call('cancel_task', { task_id });
     });
 
-    test('the same idempotency_key is the same task, and another request under it a conflict', async () => {
+    test('prior A14b E1c: the same idempotency_key is the same task, and another request under it a conflict', async () => {
       const first = await run('echo 1', { idempotency_key: 'k' });
       expect(await run('echo 1', { idempotency_key: 'k' })).toEqual(first);
       const other = { language: 'bash', code: 'echo 2', idempotency_key: 'k' };

@@ -43,7 +43,7 @@ onEngine('get_task_logs', (tools) => {
       expect(result).toMatchObject({ task_id, success: true, exit_code: 0, stderr: 'oops\n' });
     });
 
-    test('from the start, page by page, every line once and in order', async () => {
+    test('prior E5d: from the start, page by page, every line once and in order', async () => {
       const task_id = await start('for i in $(seq 500); do echo line $i; done');
       const seen: z.infer<typeof page>['lines'] = [];
       let cursor = 'start';
@@ -79,7 +79,7 @@ onEngine('get_task_logs', (tools) => {
   });
 
   describe('a task that runs', () => {
-    test('with a cursor and wait_seconds it answers as soon as there is a new line', async () => {
+    test('prior C3d D5a: with a cursor and wait_seconds it answers as soon as there is a new line', async () => {
       const task_id = await start('echo one; sleep 5; echo two; sleep 90', { wait_seconds: 0 });
       const first = await logs(task_id, { cursor: 'start', stream: 'stdout', wait_seconds: 30 });
       expect(texts(first.lines)[0]).toBe('one');

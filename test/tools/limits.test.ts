@@ -24,7 +24,7 @@ onEngine('limits', (tools) => {
     expect(log.lines.every((line, n) => line === `${String(n).padStart(5, '0')} ${'x'.repeat(1017)}`)).toBe(true);
   });
 
-  test('more than 64 MiB of output ends the run as output_limit', { timeout: 240_000 }, async () => {
+  test('prior B3c: more than 64 MiB of output ends the run as output_limit', { timeout: 240_000 }, async () => {
     const endless = { language: 'bash', code: `yes ${'y'.repeat(1000)}`, timeout_seconds: 200, wait_seconds: 0 };
     const { task_id } = await tools().call('execute_code', endless);
     const ended = async () => (await tools().call('get_task_logs', { task_id, wait_seconds: 60 })).result;

@@ -34,7 +34,7 @@ describeOn('owners', (openEngine) => {
     return { status: answer.status, text: await answer.text() };
   };
 
-  test("T4: another owner's task is like one that never was, on every way to it", async () => {
+  test("T4, prior D4b: another owner's task is like one that never was, on every way to it", async () => {
     const { task_id } = z.object({ task_id: z.string() }).parse(await open.served!.call(keyA, 'execute_code', input));
     const unknown = `${task_id.slice(0, -1)}${task_id.endsWith('0') ? '1' : '0'}`;
     for (const [tool, more] of [

@@ -20,7 +20,7 @@ onEngine('read_artifact', (tools) => {
     expect(pages.join('')).toBe('ü'.repeat(20_000));
   });
 
-  test('by the path of the list, whatever bytes its name has, and as deep as it lies', async () => {
+  test('prior E5c: by the path of the list, whatever bytes its name has, and as deep as it lies', async () => {
     const code = `
 import os
 open(b'output/' + b'\\xff' * 250, 'w').write('odd')

@@ -24,7 +24,7 @@ onEngine(
     const run = (more: object = {}) =>
       tools().answer('run_claude_task', { prompt: 'Copy in.txt to output/a.txt', wait_seconds: 60, ...input, ...more });
 
-    test('answers with everything of the end, and its log tells what Claude did', async () => {
+    test('prior A2a A10a C2b: answers with everything of the end, and its log tells what Claude did', async () => {
       const { isError, structuredContent: output, content } = await run();
       expect(isError, content[0]?.text).toBeFalsy();
       expect(output).toMatchObject({
@@ -78,7 +78,7 @@ onEngine(
       });
     });
 
-    test('ends at its limit of turns', async () => {
+    test('prior D6c: ends at its limit of turns', async () => {
       const { structuredContent } = await run({ max_turns: 1 });
       expect(structuredContent).toMatchObject({ status: 'failed', error: { code: 'max_turns' } });
     });
@@ -87,7 +87,7 @@ onEngine(
 );
 
 onEngine('run_claude_task without a credential', (tools) => {
-  test('is refused with what to set', async () => {
+  test('prior D6g: is refused with what to set', async () => {
     expect(await tools().refusal('run_claude_task', { prompt: 'hi' })).toMatch(
       /^secret_unavailable: .*\n.*ANTHROPIC_API_KEY/,
     );

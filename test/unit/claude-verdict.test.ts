@@ -69,14 +69,14 @@ test.for<[string, Partial<Evidence>, string, string]>([
     'RUNYARD_CLAUDE_PATH',
   ],
   ['no result', { results: [], stderr: 'x\nerror: bad \x1b[31mflag\n' }, 'command_failed', 'error: bad flag'],
-  ['an error result', { results: [told({ is_error: true })], lastFailure: 'It answered 401.' }, 'model_error', '401'],
+  ['prior A10b D6e: an error result', { results: [told({ is_error: true })], lastFailure: 'It answered 401.' }, 'model_error', '401'],
   [
     'too many turns',
     { results: [told({ is_error: true, subtype: 'error_max_turns' })], spec: { ...spec, maxTurns: 7 } },
     'max_turns',
     '7 turns',
   ],
-  ['a result and a bad exit', { end: { ...end, exitCode: 137 } }, 'command_failed', '137'],
+  ['prior A3a: a result and a bad exit', { end: { ...end, exitCode: 137 } }, 'command_failed', '137'],
   [
     'a setup command',
     { end: { ...end, exitCode: 3, lastStep: 1 }, spec: { ...spec, setupCommands: ['true', 'make  it'] }, results: [] },

@@ -36,7 +36,7 @@ describe('D2: a budget holds in the gateway', () => {
     expect(asked.thinking).toEqual({ type: 'enabled', budget_tokens: Number(asked.max_tokens) - 1 });
   });
 
-  test('calls at the same time never hold more than there is: the second waits for what the first gives back', async () => {
+  test('prior E4c: calls at the same time never hold more than there is: the second waits for what the first gives back', async () => {
     const maxBudgetUsd = 4000 * outputUsd;
     const { send, upstream, gateway } = await setUp(
       inOrder([say('a', { ...used(100), firstByteMs: 300 }), say('b', used(100)), say('c', used(100))]),
@@ -74,7 +74,7 @@ describe('D2: a budget holds in the gateway', () => {
     expect((await send({ body: body(1900) })).status).toBe(200);
   });
 
-  test('a model without a price is refused, and counting tokens is free', async () => {
+  test('prior E4d: a model without a price is refused, and counting tokens is free', async () => {
     const { send, gateway, upstream } = await setUp(() => say('never'), { maxBudgetUsd: 100 });
     const refused = await send({ body: body(100, { model: 'claude-unheard-of' }) });
     expect(refused.status).toBe(429);

@@ -21,7 +21,7 @@ const forbiddenTargets = [
   ['GET', '/'],
 ] as const;
 
-test.for(forbiddenTargets)('D1: %s %s is refused, told, and never leaves', async ([method, path]) => {
+test.for(forbiddenTargets)('D1, prior A16b: %s %s is refused, told, and never leaves', async ([method, path]) => {
   const { upstream, port, gateway, denied } = await setUp([say('no')]);
   const body = method === 'GET' ? '' : JSON.stringify(hello);
   const answer = await sendRaw(

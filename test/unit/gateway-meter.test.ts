@@ -125,7 +125,7 @@ test('a model without a known price makes the cost unknown, not the tokens', asy
   expect(gateway.spent()).toEqual({ usage: expect.objectContaining({ inputTokens: 2000 }), costUsd: null });
 });
 
-test('the model that answered is the one that is paid', async () => {
+test('prior E4d: the model that answered is the one that is paid', async () => {
   const { send, gateway } = await setUp([say('hi', { usage, model: 'claude-haiku-4-5-20251001' })]);
   await send();
   expect(gateway.spent().costUsd).toBeCloseTo(cost / 5, 10);

@@ -20,7 +20,7 @@ test('C3: the bucket is never public, and keeps nothing that was deleted', () =>
   });
 });
 
-describe('what the bucket forgets by itself', () => {
+describe('prior A17b C8c: what the bucket forgets by itself', () => {
   const rules = lifecycleOf(30);
   const ruleFor = (key: string) =>
     rules.find(({ condition }) => condition.matchesPrefix?.some((prefix) => key.startsWith(prefix)))?.condition;
@@ -46,7 +46,7 @@ describe('what the bucket forgets by itself', () => {
   });
 });
 
-test('a job is what the runner needs: one try, its account, its wall, and where things are', () => {
+test('prior A13a: a job is what the runner needs: one try, its account, its wall, and where things are', () => {
   const body = jobBody({ ...installation, network: { network: 'n', subnet: 's' } }, 'medium', image);
   expect(body).toEqual({
     launchStage: 'BETA',

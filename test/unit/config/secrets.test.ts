@@ -49,7 +49,7 @@ test('the same reference may be declared for several owners', () => {
   expect(read('env:A env for=key:a, env:A env for=key:b')).toHaveLength(2);
 });
 
-describe('what is wrong names the setting, and a value that stands in its place is not repeated', () => {
+describe('prior E3b: what is wrong names the setting, and a value that stands in its place is not repeated', () => {
   const value = 'ghp_0123456789abcdef';
 
   test.each<[string, string, RegExp]>([
