@@ -26,7 +26,8 @@ describeWall('the disk of a wall', () => {
           const now = usedBy(live);
           peak.bytes = Math.max(peak.bytes, now.bytes);
           peak.files = Math.max(peak.files, now.files);
-          await sleep(10);
+          // What ends the attacker has its turn in this process too.
+          await sleep(25);
         }
       },
       ...more,
@@ -50,7 +51,7 @@ describeWall('the disk of a wall', () => {
 
   test('W6: a full workspace ends the run, and the disk is given back', async () => {
     const { trial, peak } = await tryToFill(
-      'for n in range(200):\n    open(f"/workspace/{n}", "wb").write(b"x" * 2 * MiB)\n    time.sleep(0.01)\ntime.sleep(5)',
+      'for n in range(200):\n    open(f"/workspace/{n}", "wb").write(b"x" * 2 * MiB)\n    time.sleep(0.02)\ntime.sleep(5)',
     );
     endedForDisk(trial);
     expect(peak.bytes).toBeLessThan(wantedBytes / 2);
@@ -68,7 +69,7 @@ describeWall('the disk of a wall', () => {
 
   test('W6: files that were deleted and are still open count', async () => {
     const { trial, peak } = await tryToFill(
-      'kept = []\nfor n in range(200):\n    kept.append(open("/workspace/gone", "wb", buffering=0)); kept[-1].write(b"x" * 2 * MiB); os.unlink("/workspace/gone")\n    time.sleep(0.01)\ntime.sleep(5)',
+      'kept = []\nfor n in range(200):\n    kept.append(open("/workspace/gone", "wb", buffering=0)); kept[-1].write(b"x" * 2 * MiB); os.unlink("/workspace/gone")\n    time.sleep(0.02)\ntime.sleep(5)',
     );
     endedForDisk(trial);
     expect(peak.bytes).toBeLessThan(wantedBytes / 2);
@@ -76,7 +77,7 @@ describeWall('the disk of a wall', () => {
 
   test('W6: deleted files held by a child that hides in another folder count', async () => {
     const { trial, peak } = await tryToFill(
-      'for n in range(100):\n    if os.fork() == 0:\n        os.setsid(); fd = os.open("/workspace", os.O_TMPFILE | os.O_RDWR); os.write(fd, b"x" * 4 * MiB); time.sleep(30)\n    time.sleep(0.02)\ntime.sleep(5)',
+      'for n in range(100):\n    if os.fork() == 0:\n        os.setsid(); fd = os.open("/workspace", os.O_TMPFILE | os.O_RDWR); os.write(fd, b"x" * 4 * MiB); time.sleep(30)\n    time.sleep(0.04)\ntime.sleep(5)',
     );
     endedForDisk(trial);
     expect(peak.bytes).toBeLessThan(wantedBytes / 2);
