@@ -39,7 +39,7 @@ describe('D2: a budget holds in the gateway', () => {
   test('prior E4c: calls at the same time never hold more than there is: the second waits for what the first gives back', async () => {
     const maxBudgetUsd = 4000 * outputUsd;
     const { send, upstream, gateway } = await setUp(
-      inOrder([say('a', { ...used(100), firstByteMs: 300 }), say('b', used(100)), say('c', used(100))]),
+      inOrder([say('a', { ...used(100), firstByteMs: 2000 }), say('b', used(100)), say('c', used(100))]),
       { maxBudgetUsd },
     );
     const first = send({ body: body(3500) });
