@@ -23,7 +23,7 @@ onEngine('execute_code', (tools) => {
     ['javascript', 'console.log("hi")'],
     ['typescript', 'const word: string = "hi"; console.log(word)'],
     ['bash', 'echo hi'],
-  ])('%s is run', async (language, code) => {
+  ])('row 5: %s is run', async (language, code) => {
     expect(await run(code, { language })).toMatchObject({ success: true, stdout: 'hi\n' });
   });
 

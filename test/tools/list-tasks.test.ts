@@ -19,7 +19,7 @@ onEngine('list_tasks', (tools) => {
     ids.push(await run('sleep 50', { timeout_seconds: 1 }));
   }, startTimeoutMs);
 
-  test('newest first, whole and in pages', async () => {
+  test('row 8: newest first, whole and in pages', async () => {
     const all = await list({ limit: 100 });
     expect(all.next_cursor).toBeNull();
     expect(all.tasks.map(({ task_id }) => task_id)).toEqual(ids.toReversed());

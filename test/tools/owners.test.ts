@@ -57,7 +57,7 @@ describeOn('owners', (openEngine) => {
     expect(await open.served!.call(keyB, 'list_tasks', {})).toEqual({ tasks: [], next_cursor: null });
   });
 
-  test('the same idempotency_key of two owners is two tasks', async () => {
+  test('row 33: the same idempotency_key of two owners is two tasks', async () => {
     const same = { ...input, idempotency_key: 'same' };
     const [a, b] = [
       await open.served!.call(keyA, 'execute_code', same),

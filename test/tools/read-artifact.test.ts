@@ -7,7 +7,7 @@ const artifactList = z.array(z.looseObject({ path: z.string(), size_bytes: z.num
 onEngine('read_artifact', (tools) => {
   const run = (code: string) => tools().call('execute_code', { language: 'python', code });
 
-  test('text is read in pages, each of whole characters', async () => {
+  test('row 18: text is read in pages, each of whole characters', async () => {
     const { task_id } = await run('open("output/long.txt", "w").write("ü" * 20_000)');
     const pages: string[] = [];
     for (let offset: unknown = 0; offset !== undefined; ) {

@@ -24,7 +24,7 @@ onEngine(
     const run = (more: object = {}) =>
       tools().answer('run_claude_task', { prompt: 'Copy in.txt to output/a.txt', wait_seconds: 60, ...input, ...more });
 
-    test('prior A2a A10a C2b: answers with everything of the end, and its log tells what Claude did', async () => {
+    test('prior A2a A10a C2b: row 1, 2: answers with everything of the end, and its log tells what Claude did', async () => {
       const { isError, structuredContent: output, content } = await run();
       expect(isError, content[0]?.text).toBeFalsy();
       expect(output).toMatchObject({

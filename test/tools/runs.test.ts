@@ -22,7 +22,7 @@ const threeRuns = { language: 'python', code, runs: 3 };
 onEngine('a task with several runs', (tools) => {
   const call = (name: string, input: object) => tools().answer(name, { ...input });
 
-  test('prior B4a: three runs of which one fails: counts, each run in order, artifacts of all; as advertised', async () => {
+  test('prior B4a: row 21: three runs of which one fails: counts, each run in order, artifacts of all; as advertised', async () => {
     const answer = await call('execute_code', threeRuns);
     expect(answer.isError).toBeFalsy();
     const { structuredContent } = answer;
