@@ -64,7 +64,7 @@ class Wall:
             os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
             fd = os.open(path, flags, 0o600)
         except OSError as error:
-            return self.link.say(answer="failed", reason=f"A file could not be placed: {error.strerror}.")
+            return self.link.say(answer="failed", reason=f"{error.strerror}.")
 
         def placed():
             os.fchmod(fd, order["mode"] & 0o777)
@@ -109,20 +109,25 @@ class Wall:
             while view:
                 view = view[os.write(taking[0], view) :]
         except OSError as error:
-            self.taking = None
-            os.close(taking[0])
+            self.give_up_taking()
             return self.link.say(answer="failed", reason=f"What was sent could not be written: {error.strerror}.")
         taking[1] -= len(payload)
         if taking[1] == 0:
             self.taking = None
             taking[2]()
 
+    def give_up_taking(self):
+        if self.taking is not None:
+            os.close(self.taking[0])
+            self.taking = None
+
     def open_door(self, order):
         self.door.open(order["port"])
         self.link.say(answer="done")
 
     def finish(self, _order):
-        self.running = self.exit_code = self.taking = self.disk = None
+        self.running = self.exit_code = self.disk = None
+        self.give_up_taking()
         kill_all()
         self.door.close()
         for output in self.outputs:

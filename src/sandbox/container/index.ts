@@ -85,8 +85,7 @@ export function createContainer(options: ContainerOptions): Sandbox {
         withLimits: async (place, wanted) => {
           learn(wanted);
           if (keepsAsMuch(first.limits, wanted)) return place;
-          const [other] = await Promise.all([make(wanted), discard(first)]);
-          return withDoor(other, door);
+          return withDoor(await make(wanted), door);
         },
         tearDown: async ({ container }) => {
           // Not at `enter`: making the next one would take a processor from the program in this one.

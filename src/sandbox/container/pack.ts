@@ -1,14 +1,13 @@
 import { RunyardError } from '../../contracts/errors.ts';
 import type { Collected, CollectOptions } from '../../contracts/sandbox.ts';
 import { untilAborted } from '../../lib/until-aborted.ts';
-import { stepEnvironment } from '../shared/environment.ts';
 import { selected } from '../shared/leftovers.ts';
 import { chooseFitting, createListing, listCommand } from '../shared/listing.ts';
 import { unpack } from '../shared/unpack.ts';
 import type { Container } from './container.ts';
+import { runErrand } from './errand.ts';
 
 const packTimeoutMs = 120_000;
-const packLimits = { fileBytes: 0, openFiles: 256 };
 const tarCommand = [
   ...['/usr/bin/tar', '--create', '--format=gnu', '--hard-dereference', '--no-recursion', '--null'],
   ...['--verbatim-files-from', '-T', '-', '-f', '-'],
@@ -54,11 +53,7 @@ function listenTo(container: Container, push: (chunk: Buffer) => void | Promise<
   container.listen({ output: (stream, chunk) => (stream === 'stdout' ? push(chunk) : undefined) });
 }
 
-async function run(container: Container, argv: readonly string[], stdin: Uint8Array = Buffer.alloc(0)): Promise<void> {
-  const order = { order: 'run', argv, env: stepEnvironment({}), limits: packLimits, disk: null } as const;
-  const answer = await container.ask({ ...order, bytes: stdin.length }, stdin);
-  if (answer?.answer !== 'ended') {
-    throw new RunyardError('backend_error', 'What the program left could not be packed: its container has ended.');
-  }
-  await container.taken();
+async function run(container: Container, argv: readonly string[], stdin?: Uint8Array): Promise<void> {
+  if ((await runErrand(container, argv, stdin)) !== undefined) return;
+  throw new RunyardError('backend_error', 'What the program left could not be packed: its container has ended.');
 }

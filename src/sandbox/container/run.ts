@@ -130,8 +130,12 @@ function orderOf(
     order: 'run',
     bytes: stdin?.length ?? 0,
     argv: steps[step]!.argv.map((word) => word.toWellFormed()),
-    env: stepEnvironment(env),
+    env: wellFormed(stepEnvironment(env)),
     limits: kept,
     disk: [workspaceBytes, workspaceInodes],
   };
+}
+
+function wellFormed(env: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).map((entry) => entry.map((text) => text.toWellFormed())));
 }

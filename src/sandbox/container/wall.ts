@@ -1,13 +1,11 @@
-import { join } from 'node:path';
-import { RunyardError } from '../../contracts/errors.ts';
-import type { Collected, CollectOptions, PlacedFile, Running, Wall, WallLimits } from '../../contracts/sandbox.ts';
+import type { Collected, CollectOptions, Running, Wall, WallLimits } from '../../contracts/sandbox.ts';
 import { refuseImpossible } from '../shared/environment.ts';
-import type { Container } from './container.ts';
 import { pack } from './pack.ts';
+import { createPlacing } from './place.ts';
 import { type Place, runProgram } from './run.ts';
 
 export interface WallUses {
-  /** The same place anew with these limits, where it has others: they are fixed when a container is made. */
+  /** A place with these limits, which are fixed when a container is made: the same one where it has them. */
   readonly withLimits: (place: Place, limits: WallLimits) => Promise<Place>;
   /** Called when the program is dead. */
   readonly ended: () => void;
@@ -16,12 +14,13 @@ export interface WallUses {
 }
 
 export function createWall(first: Place, { withLimits, ended, tearDown }: WallUses): Wall {
-  const placed: PlacedFile[] = [];
-  const state: { place: Promise<Place>; running: Running | undefined; removal: Promise<void> | undefined } = {
-    place: Promise.resolve(first),
-    running: undefined,
-    removal: undefined,
-  };
+  const placing = createPlacing();
+  const state: {
+    place: Promise<Place>;
+    running: Running | undefined;
+    leaving: Promise<void> | undefined;
+    removal: Promise<void> | undefined;
+  } = { place: Promise.resolve(first), running: undefined, leaving: undefined, removal: undefined };
   const end = async (): Promise<Place> => {
     state.running?.kill('stopped');
     await state.running?.ended;
@@ -29,32 +28,41 @@ export function createWall(first: Place, { withLimits, ended, tearDown }: WallUs
     return state.place.catch(() => first);
   };
   /** Another container knows nothing of what the first was given. */
-  const prepare = async (limits: WallLimits): Promise<Place> => {
+  const prepare = async (limits: WallLimits, needless: AbortSignal): Promise<Place> => {
     const place = await withLimits(first, limits);
     if (place === first) return place;
     try {
-      await placeFiles(place.container, placed);
-      return place;
+      await placing.carryOver(first.container, place.container, needless);
     } catch (error) {
       await place.container.remove();
       throw error;
     }
+    state.leaving = first.container.remove();
+    return place;
   };
   const remove = async () => {
     await tearDown(await end());
+    await state.leaving;
   };
   return {
     place: async (files) => {
       if (state.running !== undefined) throw new Error('Files are placed before the program has started, never after.');
-      await placeFiles(first.container, files);
-      placed.push(...files);
+      await placing.place(first.container, files);
     },
     start: (program, observer) => {
       if (state.running !== undefined) throw new Error('A wall takes one program.');
       refuseImpossible(program);
-      state.place = prepare(program.limits);
-      state.running = runProgram(state.place, program, observer);
-      void state.running.ended.then(ended);
+      const killed = new AbortController();
+      state.place = prepare(program.limits, killed.signal);
+      const running = runProgram(state.place, program, observer);
+      state.running = {
+        ended: running.ended,
+        kill: (reason) => {
+          running.kill(reason);
+          killed.abort();
+        },
+      };
+      void running.ended.then(ended);
       return state.running;
     },
     collect: async (options: CollectOptions): Promise<Collected> => {
@@ -66,17 +74,4 @@ export function createWall(first: Place, { withLimits, ended, tearDown }: WallUs
       return state.removal;
     },
   };
-}
-
-async function placeFiles(container: Container, files: readonly PlacedFile[]): Promise<void> {
-  for (const { path, content, mode = 0o644 } of files) {
-    const inside = join(path);
-    if (inside.startsWith('/') || inside === '..' || inside.startsWith('../') || inside.includes('\0')) {
-      throw new RunyardError('invalid_request', 'A file lies outside of the workspace.');
-    }
-    const answer = await container.ask({ order: 'place', path: inside, mode, bytes: content.length }, content);
-    if (answer?.answer === 'done') continue;
-    const reason = answer?.answer === 'failed' ? answer.reason : 'Its container has ended.';
-    throw new RunyardError('sandbox_unavailable', `A file could not be placed in the sandbox. ${reason}`);
-  }
 }
