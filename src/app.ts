@@ -2,8 +2,17 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { defaultPromptOf } from './app/default-prompt.ts';
 import { openCloud, openLocal } from './app/engines.ts';
-import { callbacksOf, inputsOf, issueTracker, policyOf, secretsOf } from './app/services.ts';
+import {
+  callbacksOf,
+  gitPlaceOf,
+  inputsOf,
+  issueTracker,
+  modelEndpointOf,
+  policyOf,
+  secretsOf,
+} from './app/services.ts';
 import type { Config } from './config.ts';
 import type { RunnerHint } from './contracts/runner-channel.ts';
 import type { Logger } from './lib/logger.ts';
@@ -45,12 +54,15 @@ export async function createApp(config: Config, log: Logger, { alone = false }: 
       ? await openCloud(config.cloud, log)
       : openLocal(config, log, { onHint: hear, onGone: () => keeper.sweepSoon() });
   const { store, backend } = engine;
+  const secrets = secretsOf(config);
   const context = {
     ...engine,
-    secrets: secretsOf(config),
+    secrets,
+    defaults: { prices: config.prices, systemPrompt: defaultPromptOf(config, secrets) },
     secretDeclarations: config.secrets,
     repositories: {
       privateHosts: config.gitAllow,
+      tokenPlace: gitPlaceOf(config.github.apiUrl),
       knownHosts: async () => (await readIfThere(join(config.home, 'known_hosts'))) ?? '',
     },
     hints,
@@ -66,7 +78,7 @@ export async function createApp(config: Config, log: Logger, { alone = false }: 
   const services = {
     tasks,
     issues: issueTracker(config, log),
-    modelEndpoint: config.model,
+    modelEndpoint: modelEndpointOf(config),
     policy: policyOf(config),
     inputs,
   };

@@ -3,10 +3,13 @@ import { z } from 'zod';
 import { type ApiKey, readApiKeys } from './config/api-keys.ts';
 import { cloudPlace, cloudSettings, requireCloudPlace } from './config/cloud.ts';
 import { type HostPort, hostPortOf, hostPorts, hostRules } from './config/places.ts';
+import { readPrices } from './config/prices.ts';
 import { readSecretDeclarations } from './config/secrets.ts';
 import type { ConfigSources } from './config/sources.ts';
+import { type PromptPlace, readPromptPlace } from './config/system-prompt.ts';
 import type { CloudPlace } from './contracts/cloud.ts';
 import type { HostRule } from './contracts/hosts.ts';
+import type { Prices } from './contracts/prices.ts';
 import type { SecretDeclaration } from './contracts/secrets.ts';
 import type { ModelEndpoint } from './contracts/task.ts';
 import { defineSettings, SettingsError } from './lib/settings.ts';
@@ -35,8 +38,10 @@ export interface Config {
   /** `owner/name` or `owner/*`; undefined for any repository the token may write. */
   readonly githubRepos: readonly string[] | undefined;
   readonly retentionDays: number;
-  /** A file of model prices in place of the package's. */
-  readonly pricesFile: string | undefined;
+  /** Of models, in place of the package's. */
+  readonly prices: Prices | undefined;
+  /** Where the default prompt of Claude tasks stands; none where undefined. */
+  readonly systemPrompt: PromptPlace | undefined;
   /** What callers may let their programs reach. */
   readonly allowedDomains: readonly HostRule[];
   /** Where webhooks may go though it is private or plain http. */
@@ -49,6 +54,8 @@ export interface Config {
   readonly maxBudgetUsd: number | undefined;
   /** The server's own way to a model; undefined where no credential is there. */
   readonly model: ModelEndpoint | undefined;
+  /** Where models are, whoever brings the credential. */
+  readonly modelBaseUrl: string;
   readonly github: { readonly apiUrl: string; readonly token: string | undefined };
 }
 
@@ -86,6 +93,7 @@ const schema = z
       .regex(/^[1-9]\d{0,3}$/, 'must be a number of days')
       .transform(Number),
     prices: absolutePath,
+    system_prompt: z.string(),
     allowed_domains: hostRules,
     callback_allow: hostPorts,
     git_allow: hostPorts,
@@ -108,13 +116,14 @@ export function readConfig(sources: ConfigSources): Config {
   const near = settings.fromNear(sources);
   const home = settings.parse(near).home ?? join(sources.userHome, '.runyard');
   const values = settings.parse({ ...readHomeFile(home, sources), ...near });
+  const cloud = (values.backend === 'cloud-run' ? requireCloudPlace : cloudPlace)(values, sources.env);
   return {
     home,
     work: values.work ?? (sources.isRoot ? '/var/lib/runyard' : join(home, 'work')),
     backend: values.backend ?? 'local',
     sandbox: values.sandbox ?? 'auto',
     image: values.image,
-    cloud: (values.backend === 'cloud-run' ? requireCloudPlace : cloudPlace)(values, sources.env),
+    cloud,
     secrets: readSecretDeclarations(values.secrets, settings.describe('secrets'), sources),
     claudePath: values.claude_path,
     http: values.http,
@@ -122,7 +131,8 @@ export function readConfig(sources: ConfigSources): Config {
     apiKeys: readApiKeys(values.api_keys, settings.describe('api_keys'), sources),
     githubRepos: values.github_repos,
     retentionDays: values.retention_days ?? 30,
-    pricesFile: values.prices,
+    prices: readPrices(values.prices, settings.describe('prices'), sources),
+    systemPrompt: readPromptPlace(values.system_prompt, settings.describe('system_prompt'), cloud !== undefined),
     allowedDomains: values.allowed_domains ?? [],
     callbackAllow: values.callback_allow ?? [],
     gitAllow: values.git_allow ?? [],
@@ -158,7 +168,7 @@ function parseHostPort(text: string, context: z.core.$RefinementCtx): HostPort {
 const httpUrl = z.url({ protocol: /^https?$/ });
 
 /** The variables whose names other programs gave. An empty one is none. */
-function readForeign(env: ConfigSources['env']): Pick<Config, 'model' | 'github'> {
+function readForeign(env: ConfigSources['env']): Pick<Config, 'model' | 'modelBaseUrl' | 'github'> {
   const at = (name: string) => (env[name] === '' ? undefined : env[name]);
   const url = (name: string, standard: string) => {
     const parsed = httpUrl.safeParse(at(name) ?? standard);
@@ -169,6 +179,7 @@ function readForeign(env: ConfigSources['env']): Pick<Config, 'model' | 'github'
   const credential = credentialOf(at('ANTHROPIC_API_KEY'), at('CLAUDE_CODE_OAUTH_TOKEN'));
   return {
     model: credential === undefined ? undefined : { baseUrl, credential },
+    modelBaseUrl: baseUrl,
     github: { apiUrl: url('GITHUB_API_URL', 'https://api.github.com'), token: at('GITHUB_TOKEN') },
   };
 }

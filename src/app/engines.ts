@@ -86,7 +86,6 @@ function runnerEnvironment(config: Config): Record<string, string> {
     RUNYARD_WORK: config.work,
     RUNYARD_SANDBOX: config.sandbox,
     ...(claudePath === undefined ? {} : { RUNYARD_CLAUDE_PATH: claudePath }),
-    ...(config.pricesFile === undefined ? {} : { RUNYARD_PRICES: config.pricesFile }),
     ...(config.image === undefined ? {} : { RUNYARD_IMAGE: config.image }),
     // A service of Cloud Run: its walls are others.
     ...(process.env.K_SERVICE === undefined ? {} : { K_SERVICE: process.env.K_SERVICE }),

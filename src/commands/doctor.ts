@@ -7,6 +7,7 @@ import { type ApiName, endpointOf } from './deploy/google-rest.ts';
 import type { TrialOptions } from './doctor/cloud/trial.ts';
 import { isComplete } from './doctor/complete.ts';
 import { githubFinding, modelFinding } from './doctor/credentials.ts';
+import { promptFindings } from './doctor/default-prompt.ts';
 import { lookAtHere } from './doctor/local.ts';
 import { nodeFinding } from './doctor/programs.ts';
 import { jsonOfReport, type Report, renderReport } from './doctor/render.ts';
@@ -38,8 +39,12 @@ export interface Surroundings extends TrialOptions {
 export async function examine(config: Config, surroundings: Surroundings): Promise<Report> {
   const { backend, cloud } = config;
   const about = { version: packageVersion(), backend };
-  const [secrets, own] = await Promise.all([secretFindings(config), examineBackend(config, surroundings)]);
-  const common = [modelFinding(config.model), githubFinding(config), ...secrets];
+  const [secrets, prompt, own] = await Promise.all([
+    secretFindings(config),
+    promptFindings(config),
+    examineBackend(config, surroundings),
+  ]);
+  const common = [modelFinding(config.model), githubFinding(config), ...secrets, ...prompt];
   const findings = [nodeFinding(), ...own.findings, ...common];
   if (backend === 'cloud-run' || cloud === undefined) return { ...about, ok: own.ok, findings };
   const { lookAtCloud } = await import('./doctor/cloud/index.ts');

@@ -19,7 +19,13 @@ export function readSecretDeclarations(
   return declarations;
 }
 
-/** Credentials of the server itself; no task may ever be given them. */
+/** Whether the reference names a credential of the server itself: no task may ever be given one. */
+export function isServersOwn(reference: string): boolean {
+  if (!reference.startsWith('env:')) return false;
+  const name = reference.slice('env:'.length);
+  return neverReferable.includes(name) || name.startsWith('RUNYARD_');
+}
+
 const neverReferable = ['ANTHROPIC_API_KEY', 'CLAUDE_CODE_OAUTH_TOKEN', 'GOOGLE_APPLICATION_CREDENTIALS'];
 
 /** Whoever writes a value in place of a name must not find it in a log: what is wrong is counted, not repeated. */
@@ -28,8 +34,7 @@ function parseEntry(entry: string, number: number, said: string): SecretDeclarat
   if (!secretReference.test(reference)) {
     throw new SettingsError(`${said}: entry ${number} does not begin with env:NAME or secret-manager:NAME.`);
   }
-  const name = reference.slice(reference.indexOf(':') + 1);
-  if (reference.startsWith('env:') && (neverReferable.includes(name) || name.startsWith('RUNYARD_'))) {
+  if (isServersOwn(reference)) {
     throw new SettingsError(`${said}: ${reference} is the server's own and can never be given to a task.`);
   }
   const owners = words.filter((word) => word.startsWith('for='));

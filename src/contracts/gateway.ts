@@ -1,6 +1,7 @@
 import type { Server } from 'node:net';
 import type { DialTarget } from './egress.ts';
 import type { HostRule } from './hosts.ts';
+import type { Prices } from './prices.ts';
 import type { ModelEndpoint, Usage } from './task.ts';
 
 /** The only door in the wall, for one run: one placeholder key, one meter, one list of what it may do. */
@@ -39,6 +40,8 @@ export interface GatewayOptions {
   readonly privateTargets?: readonly DialTarget[];
   /** The models that may be asked for; any where not given. */
   readonly models?: readonly string[];
+  /** Of models; those of the package where not given. */
+  readonly prices?: Prices | undefined;
   /** The most that all calls together may cost; no limit where not given. */
   readonly maxBudgetUsd?: number;
   /** A path that was refused, or a call the door would not make. Becomes an event of the run. */

@@ -2,12 +2,16 @@ import { z } from 'zod';
 
 /** Repositories that a task works on: how they are named, what is done with them, what became of it. */
 
-/** Where a repository lies, as its URL says. */
-export interface RepositoryAddress {
+/** A server of repositories. */
+export interface RepositoryPlace {
   readonly transport: 'https' | 'http' | 'ssh';
   /** Lower case. */
   readonly host: string;
   readonly port: number;
+}
+
+/** Where a repository lies, as its URL says. */
+export interface RepositoryAddress extends RepositoryPlace {
   /** Undefined where the URL names none. */
   readonly user: string | undefined;
   /** The same place in one spelling, for git and for people. It holds no credential. */

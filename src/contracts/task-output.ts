@@ -163,8 +163,10 @@ export function taskListEntry({ record, status }: TaskSummary): TaskListItem {
   };
 }
 
-function howToFollow({ record: { id, runs }, status, runsEnded }: TaskView): string {
+function howToFollow({ record: { id, runs }, status, runsEnded, trouble }: TaskView): string {
   const state = status === 'queued' ? 'waits for a free place' : 'still runs';
   const count = runs === 1 ? '' : `, ${runsEnded} of its ${runs} runs have ended`;
-  return `${id} ${state}${count}; follow it with get_task_logs (wait_seconds waits for its end), stop it with cancel_task.`;
+  const how = 'follow it with get_task_logs (wait_seconds waits for its end), stop it with cancel_task.';
+  const unless = trouble === undefined ? '' : ` Should its runner be lost, nobody would know: ${trouble}`;
+  return `${id} ${state}${count}; ${how}${unless}`;
 }

@@ -45,6 +45,8 @@ export interface TaskView {
   readonly status: TaskStatus;
   /** How many of its runs have ended. */
   readonly runsEnded: number;
+  /** While it is unfinished: what must be mended before this server can learn what became of it, and how. */
+  readonly trouble?: string;
   /** Once it has ended: the result of the one run. */
   readonly result?: RunResult;
   /** Once it has ended: what several runs came to. */

@@ -3,6 +3,7 @@ import { artifact } from './artifact.ts';
 import { claudeConfig } from './claude-config.ts';
 import { errorCodes } from './errors.ts';
 import { taskId } from './ids.ts';
+import { prices } from './prices.ts';
 import { gitResult, repositorySpec } from './repository.ts';
 
 /** The nouns of a task as they lie in the store. */
@@ -102,6 +103,8 @@ export const claudeSpec = z.strictObject({
   /** Globs of artifacts besides everything below `output/`. */
   artifacts: z.array(z.string()),
   endpoint: modelEndpoint,
+  /** The operator's, added where the task is sealed; those of the package where not given. */
+  prices: prices.optional(),
 });
 export type ClaudeSpec = z.infer<typeof claudeSpec>;
 

@@ -1,6 +1,7 @@
+import type { Prices } from '../contracts/prices.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import type { MessageReader } from './message-reader.ts';
-import { type CallTokens, costUsd, type Prices } from './prices.ts';
+import { type CallTokens, costUsd } from './prices.ts';
 
 /**
  * What one run may spend. Every call reserves the most that it can cost before it is sent, so that calls at the same

@@ -1,5 +1,6 @@
 import type { Egress } from '../contracts/egress.ts';
 import type { Gateway, GatewayOptions } from '../contracts/gateway.ts';
+import type { Prices } from '../contracts/prices.ts';
 import type { ModelEndpoint } from '../contracts/task.ts';
 import { createBudget } from './budget.ts';
 import { openEndpoint } from './endpoint.ts';
@@ -7,13 +8,10 @@ import { createEndpointFailures } from './endpoint-failures.ts';
 import { createListener, isSameKey, newPlaceholderKey } from './listener.ts';
 import { createMeter, type Meter } from './meter.ts';
 import { createModelApi } from './model-api.ts';
-import { type Prices, readPrices } from './prices.ts';
+import { packagePrices } from './prices.ts';
 import { createTunnels } from './tunnels.ts';
 
-export { readPrices };
-
 export interface DoorOptions extends GatewayOptions {
-  readonly prices: Prices;
   readonly egress: Egress;
 }
 
@@ -24,9 +22,10 @@ export interface DoorOptions extends GatewayOptions {
 export function openGateway(options: DoorOptions): Gateway {
   const onDenied = toldOnce(options.onDenied);
   const placeholderKey = newPlaceholderKey();
-  const meter = createMeter(options.prices);
+  const prices = options.prices ?? packagePrices();
+  const meter = createMeter(prices);
   const model =
-    options.endpoint === undefined ? undefined : openModel(options.endpoint, { ...options, onDenied, meter });
+    options.endpoint === undefined ? undefined : openModel(options.endpoint, { ...options, prices, onDenied, meter });
   const { hosts = [], egress } = options;
   const isKey = (key: string) => isSameKey(key, placeholderKey);
   const tunnel = hosts.length === 0 ? undefined : createTunnels({ hosts, egress, isKey, onDenied });
@@ -48,7 +47,7 @@ export function openGateway(options: DoorOptions): Gateway {
 
 // --- Internal helpers ---
 
-function openModel(endpoint: ModelEndpoint, options: DoorOptions & { readonly meter: Meter }) {
+function openModel(endpoint: ModelEndpoint, options: DoorOptions & { readonly meter: Meter; readonly prices: Prices }) {
   const { maxBudgetUsd, prices } = options;
   const upstream = openEndpoint(endpoint);
   const failures = createEndpointFailures(endpoint.credential.value);

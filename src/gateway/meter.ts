@@ -1,7 +1,8 @@
 import type { Spent } from '../contracts/gateway.ts';
+import type { Prices } from '../contracts/prices.ts';
 import type { Usage } from '../contracts/task.ts';
 import type { MessageReader } from './message-reader.ts';
-import { costUsd, type Prices } from './prices.ts';
+import { costUsd } from './prices.ts';
 
 /** Counts one run's answers: what they cost, what they said. */
 export interface Meter {

@@ -1,31 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
-import { RunyardError } from '../contracts/errors.ts';
+import { type Prices, prices } from '../contracts/prices.ts';
 import dated from './prices.json' with { type: 'json' };
-
-/** USD for a million tokens. */
-const rates = {
-  input: z.number().min(0),
-  output: z.number().min(0),
-  cacheWrite5m: z.number().min(0),
-  cacheWrite1h: z.number().min(0),
-  cacheRead: z.number().min(0),
-};
-
-/** What models cost, on which day, according to whom. Keys of `models` are names without date and vendor. */
-export const prices = z.strictObject({
-  date: z.iso.date(),
-  source: z.string(),
-  models: z.record(
-    z.string(),
-    z.strictObject({
-      ...rates,
-      /** The rates of a request whose whole prompt, cached parts included, is longer than this. */
-      longPrompt: z.strictObject({ abovePromptTokens: z.int(), ...rates }).optional(),
-    }),
-  ),
-});
-export type Prices = z.infer<typeof prices>;
 
 /** The tokens of one call of a model. */
 export interface CallTokens {
@@ -36,15 +10,9 @@ export interface CallTokens {
   readonly cacheRead: number;
 }
 
-/** The prices in a file of `prices.json`'s shape, or those of the package. Throws `invalid_request` for another shape. */
-export async function readPrices(file?: string): Promise<Prices> {
-  if (file === undefined) return prices.parse(dated);
-  try {
-    return prices.parse(JSON.parse(await readFile(file, 'utf8')));
-  } catch (error) {
-    const hint = 'RUNYARD_PRICES names a JSON file of the same shape as prices.json in the package.';
-    throw new RunyardError('invalid_request', `The prices in ${file} cannot be read.`, { hint, cause: error });
-  }
+/** Those of the package, where the operator gave none. */
+export function packagePrices(): Prices {
+  return prices.parse(dated);
 }
 
 /** Whether a request for this model can be priced. The short names of the `claude` program are models of today. */

@@ -56,13 +56,9 @@ export function refusalError(answer: Refusal, repo: string): RunyardError {
   const { status } = answer;
   switch (status) {
     case 401:
-      return new RunyardError(
-        'unauthorized',
-        'GitHub does not accept the configured token: it is wrong, expired or revoked.',
-        {
-          hint: 'The operator of this Runyard renews GITHUB_TOKEN.',
-        },
-      );
+      return new RunyardError('unauthorized', 'GitHub does not accept the token: it is wrong, expired or revoked.', {
+        hint: 'Renew it: the one that the call brought, else GITHUB_TOKEN of the operator of this Runyard.',
+      });
     case 403:
       return forbiddenError(answer, repo);
     case 404:
@@ -70,7 +66,7 @@ export function refusalError(answer: Refusal, repo: string): RunyardError {
         'not_found',
         `GitHub shows no repository ${repo}: it does not exist, or the token may not see it.`,
         {
-          hint: `Check the name. If it is right, the token (GITHUB_TOKEN) needs access to ${repo} with "Issues: write".`,
+          hint: `Check the name. If it is right, the token (of the call, else GITHUB_TOKEN) needs access to ${repo} with "Issues: write".`,
         },
       );
     case 410:
@@ -107,12 +103,12 @@ function forbiddenError({ headers, message }: Refusal, repo: string): RunyardErr
       'forbidden',
       `The token is not authorized for the single sign-on of the organization of ${repo}.`,
       {
-        hint: 'The owner of GITHUB_TOKEN authorizes it for that organization in the token settings of GitHub.',
+        hint: 'The owner of the token (of the call, else GITHUB_TOKEN) authorizes it for that organization in the token settings of GitHub.',
       },
     );
   }
   return new RunyardError('forbidden', `The token may not create issues in ${repo}.`, {
-    hint: 'The operator gives GITHUB_TOKEN the permission "Issues: write" for it.',
+    hint: 'Give the token (of the call, else GITHUB_TOKEN) the permission "Issues: write" for it.',
   });
 }
 

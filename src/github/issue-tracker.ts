@@ -33,10 +33,11 @@ const createdIssue = z.object({ number: z.int().min(1), html_url: z.url({ protoc
 export function createIssueTracker({ apiUrl, token, repos, log = silentLogger }: IssueTrackerOptions): IssueTracker {
   const client = once(() => connect(apiUrl, usableToken(token), log));
   return {
-    async createIssue(issue, signal) {
+    async createIssue(issue, signal, broughtToken) {
       const repository = parseRepository(issue.repo);
       checkAllowed(repository, repos);
-      const octokit = await client();
+      // The pace that is kept with the operator's token is nobody else's.
+      const octokit = await (broughtToken === undefined ? client() : connect(apiUrl, usableToken(broughtToken), log));
       return callOnce(octokit, repository, issue, signal, log);
     },
   };

@@ -10,7 +10,6 @@ const programs = {
   RUNYARD_SANDBOX: z.enum(['auto', 'bubblewrap', 'container', 'cloud-run-launcher']).default('auto'),
   RUNYARD_IMAGE: z.string().optional(),
   RUNYARD_CLAUDE_PATH: z.string().optional(),
-  RUNYARD_PRICES: z.string().optional(),
 };
 
 /** Of a runner that works for the server that started it. */

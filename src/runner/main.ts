@@ -51,7 +51,7 @@ async function workForServer(environment: ServerRunnerEnvironment, log: Logger):
     store,
     seal: createLocalSeal({ keyFile: join(environment.RUNYARD_HOME, 'key') }),
     sandbox,
-    openGateway: gatewayOf(environment),
+    openGateway,
     handle: { ...processIdentity(process.pid)! },
     tell,
     log,
@@ -109,7 +109,7 @@ async function workForExecution(environment: TaskRunnerEnvironment, log: Logger)
     store,
     seal: createKmsSeal({ project, key: environment.RUNYARD_KMS_KEY, endpoint: environment.RUNYARD_KMS_ENDPOINT }),
     sandbox,
-    openGateway: gatewayOf(environment),
+    openGateway,
     handle: { execution: `${job}/executions/${environment.CLOUD_RUN_EXECUTION}`, task: run },
     tell: () => {},
     log,
@@ -144,15 +144,9 @@ function tell(hint: RunnerHint): void {
 }
 
 /** Loaded by the first task that needs a door. */
-function gatewayOf({ RUNYARD_PRICES: pricesFile }: ServerRunnerEnvironment | TaskRunnerEnvironment) {
-  return async (options: GatewayOptions) => {
-    const [gateway, { createEgress }] = await Promise.all([
-      import('../gateway/door.ts'),
-      import('../gateway/egress.ts'),
-    ]);
-    const egress = createEgress({ privateTargets: options.privateTargets ?? [] });
-    return gateway.openGateway({ ...options, prices: await gateway.readPrices(pricesFile), egress });
-  };
+async function openGateway(options: GatewayOptions) {
+  const [gateway, { createEgress }] = await Promise.all([import('../gateway/door.ts'), import('../gateway/egress.ts')]);
+  return gateway.openGateway({ ...options, egress: createEgress({ privateTargets: options.privateTargets ?? [] }) });
 }
 
 await main();

@@ -4,11 +4,13 @@ import { toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, type McpRequestContext } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import type { Caller } from '../contracts/caller.ts';
+import { broughtCredentials } from '../contracts/credentials.ts';
 import { RunyardError } from '../contracts/errors.ts';
 import { limits } from '../contracts/limits.ts';
 import { SettingsError } from '../lib/settings.ts';
 import type { Authenticator } from './auth.ts';
 import { checkBrowserHeaders } from './browser-guard.ts';
+import { credentialsOf } from './credentials.ts';
 import type { Face } from './face.ts';
 import { HttpError } from './http-error.ts';
 import { createMcpFactory } from './mcp.ts';
@@ -126,7 +128,7 @@ function letGo(request: IncomingMessage, response: ServerResponse): void {
   setTimeout(() => request.destroy(), leftoverMs).unref();
 }
 
-const authExtra = z.object({ owner: z.string() });
+const authExtra = z.object({ owner: z.string(), credentials: broughtCredentials.optional() });
 
 function mcpHandler(face: Face) {
   const onerror = (error: Error) => face.log.debug({ error }, 'An MCP request was refused');
@@ -136,7 +138,8 @@ function mcpHandler(face: Face) {
   return {
     /** The transport hands `auth` on to the factory; the credential itself stays here. */
     handle({ request, response }: Exchange, { owner }: Caller) {
-      const auth = { token: '', clientId: owner, scopes: [], extra: { owner } };
+      const extra = { owner, credentials: credentialsOf(request.headers) };
+      const auth = { token: '', clientId: owner, scopes: [], extra };
       const { method = 'GET', url = '/' } = request;
       return handle(Object.assign(request, { method, url, auth }), response);
     },

@@ -5,6 +5,7 @@ import { taskStatus } from '../contracts/task.ts';
 import { taskListEntry, taskOutput } from '../contracts/task-output.ts';
 import { sendArtifact } from './artifact-download.ts';
 import { callTool } from './call-tool.ts';
+import { splitBody } from './credentials.ts';
 import type { Face } from './face.ts';
 import { HttpError } from './http-error.ts';
 import { readJsonBody } from './json-body.ts';
@@ -64,7 +65,8 @@ async function postTool(
       hint: `The tools are ${face.tools.map(({ name }) => name).join(', ')}.`,
     });
   }
-  const { output } = await callTool(face, tool, await readJsonBody(request), caller, gone);
+  const { input, credentials } = splitBody(await readJsonBody(request));
+  const { output } = await callTool(face, tool, input, { ...caller, credentials }, gone);
   sendJson(response, 200, output);
 }
 

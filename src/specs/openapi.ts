@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { broughtCredentials } from '../contracts/credentials.ts';
 import { errorCatalogue, errorCodes } from '../contracts/errors.ts';
 import { taskStatus } from '../contracts/task.ts';
 import { claudeOutput, codeOutput, taskListItem } from '../contracts/task-output.ts';
@@ -32,7 +33,12 @@ export function openApi<Services>(tools: readonly Tool<Services>[], { version }:
           description: 'One of RUNYARD_API_KEYS, or the token in $RUNYARD_HOME/http-token',
         },
       },
-      schemas: { Problem: problemSchema(), Task: taskSchema(), TaskPage: jsonSchemaOf(taskPage, 'output') },
+      schemas: {
+        Credentials: credentialsSchema(),
+        Problem: problemSchema(),
+        Task: taskSchema(),
+        TaskPage: jsonSchemaOf(taskPage, 'output'),
+      },
       responses: {
         Problem: {
           description: 'What went wrong, and what to do next',
@@ -57,9 +63,23 @@ function toolOperation({ name, title, description, inputSchema, outputSchema }: 
     tags: ['tools'],
     summary: title,
     description,
-    requestBody: { required: true, content: json(inputSchema) },
+    requestBody: { required: true, content: json(withCredentials(inputSchema)) },
     responses: { 200: { description: 'The output of the tool', content: json(outputSchema) }, ...problems },
   };
+}
+
+/** The body is the tool's input, and what the caller brings beside it. */
+function withCredentials(inputSchema: ReturnType<typeof describeTool>['inputSchema']) {
+  const { properties } = objectWithProperties.parse(inputSchema);
+  return { ...inputSchema, properties: { ...properties, credentials: ref('Credentials') } };
+}
+
+const objectWithProperties = z.object({ properties: z.record(z.string(), z.json()).default({}) });
+
+/** `writeOnly`: no answer ever holds one. */
+function credentialsSchema() {
+  const schema = { ...jsonSchemaOf(broughtCredentials, 'input'), writeOnly: true };
+  return { ...schema, description: "The caller's own, for this call, in place of the server's" };
 }
 
 const keptInput = { type: 'object', properties: { from: { type: 'string' } }, required: ['from'] };

@@ -7,13 +7,14 @@ import { keys, taskIdOfKey } from '../contracts/keys.ts';
 import { limits } from '../contracts/limits.ts';
 import type { Seal } from '../contracts/seal.ts';
 import type { Store } from '../contracts/store.ts';
-import type { TaskRecord } from '../contracts/task.ts';
+import type { TaskRecord, TaskSpec } from '../contracts/task.ts';
 import type { NewTask } from '../contracts/task-service.ts';
 import { canonicalJson } from '../lib/canonical-json.ts';
 import { earlierConversation, keepOpening, withEarlier } from './conversation.ts';
 import { finishPending } from './finish.ts';
 import { giveUpLaunching, type Launching, launchTask } from './launch.ts';
 import { readKeyRecord, readRecord, runsOf } from './objects.ts';
+import { type DefaultsSource, withDefaults } from './operator-defaults.ts';
 import { allEnded, lookAt } from './progress.ts';
 import { withInputs } from './task-inputs.ts';
 import { type RepositorySource, refuseRepository, withRepository } from './task-repository.ts';
@@ -21,11 +22,12 @@ import { refuseSecrets, withSecrets } from './task-secrets.ts';
 import type { Teller } from './teller.ts';
 
 /**
- * key -> sealed -> pending -> owners -> `task.json` (the acknowledgement) -> launch. Each step can be the last one that
- * was taken: whoever comes next with the same key, or sweeps, goes on from there.
+ * key -> sealed -> pending -> owners -> `task.json` (the acknowledgement) -> launch, once everything is there that is to
+ * be sealed. Each step can be the last one that was taken: whoever comes next with the same key, or sweeps, goes on from
+ * there.
  */
 
-export interface Submitting extends Launching, RepositorySource {
+export interface Submitting extends Launching, RepositorySource, DefaultsSource {
   readonly seal: Seal;
   readonly teller: Pick<Teller, 'check' | 'expect'>;
   readonly inputs: Pick<Inputs, 'resolve'>;
@@ -42,41 +44,69 @@ export async function submitTask(context: Submitting, task: NewTask, caller: Cal
   refuseSecrets(context, task.spec, caller);
   refuseRepository(context, task, caller);
   if (task.callbackUrl !== undefined) await context.teller.check(task.callbackUrl, caller.owner);
-  const earlier = await earlierConversation(context, task.spec, caller);
-  const { id, exists } = await identify(context, task, caller);
+  const request = await requestOf(context, task, caller);
+  const known = request && (await findTask(context, request));
+  if (known?.exists) return known.id;
+  // What cannot be had is found out before anything is written.
+  const spec = await resolved(context, task.spec, caller);
+  const { id, exists } = await identify(context, request);
   if (exists) return id;
-  const spec = await withInputs(
-    context.inputs,
-    await withSecrets(context, await withRepository(context, withEarlier(task.spec, earlier))),
-    caller.owner,
-  );
   const record = await writeObjects(context, id, { ...task, spec }, caller);
   const durable = context.store.persist(keys.record(id));
   await Promise.all([durable, firstLaunch(context, record)]);
   return id;
 }
 
-/** The id under the caller's idempotency key, or a new one. `exists`: the task was acknowledged before. */
-async function identify(context: Submitting, task: NewTask, caller: Caller): Promise<{ id: TaskId; exists: boolean }> {
-  if (task.idempotencyKey === undefined) return { id: newTaskId(), exists: false };
-  const { store, retentionMs } = context;
-  const key = keys.idempotency(caller.owner, task.idempotencyKey);
+/** The spec as it is sealed: with everything in it that it only named, as it is now. */
+async function resolved(context: Submitting, spec: TaskSpec, caller: Caller): Promise<TaskSpec> {
+  const earlier = await earlierConversation(context, spec, caller);
+  const withWords = await withDefaults(context, withEarlier(spec, earlier));
+  const withValues = await withSecrets(context, await withRepository(context, withWords, caller));
+  return withInputs(context.inputs, withValues, caller.owner);
+}
+
+/** A request under an idempotency key. */
+interface KeyedRequest {
+  /** Where the store keeps which task it became. */
+  readonly key: string;
+  readonly mac: Buffer;
+}
+
+interface Identified {
+  readonly id: TaskId;
+  /** The task was acknowledged before. */
+  readonly exists: boolean;
+}
+
+async function requestOf(context: Submitting, task: NewTask, { owner }: Caller): Promise<KeyedRequest | undefined> {
+  if (task.idempotencyKey === undefined) return undefined;
   const mac = createHmac('sha256', await macKey(context))
     .update(requestText(task))
     .digest();
-  const mine = { task: newTaskId(), mac: mac.toString('hex') };
-  if ((await store.create(key, JSON.stringify(mine))) === 'created') return { id: mine.task, exists: false };
+  return { key: keys.idempotency(owner, task.idempotencyKey), mac };
+}
 
-  const known = await readKeyRecord(store, key);
-  const ageMs = known === undefined ? Number.POSITIVE_INFINITY : Date.now() - taskCreatedAtMs(known.task);
-  const acknowledged =
-    known !== undefined && ageMs < retentionMs && (await readRecord(store, known.task)) !== undefined;
-  if (known === undefined || ageMs >= retentionMs || (!acknowledged && ageMs >= adoptableMs)) {
-    await store.remove(key);
-    return identify(context, task, caller);
+/** The task that the key stands for, to be finished where it was not acknowledged; undefined where the key is free. */
+async function findTask({ store, retentionMs }: Submitting, request: KeyedRequest): Promise<Identified | undefined> {
+  const known = await readKeyRecord(store, request.key);
+  if (known === undefined) return undefined;
+  const ageMs = Date.now() - taskCreatedAtMs(known.task);
+  const exists = ageMs < retentionMs && (await readRecord(store, known.task)) !== undefined;
+  if (ageMs >= retentionMs || (!exists && ageMs >= adoptableMs)) {
+    await store.remove(request.key);
+    return undefined;
   }
-  if (!sameMac(known.mac, mac)) throw new RunyardError('conflict');
-  return { id: known.task, exists: acknowledged };
+  if (!sameMac(known.mac, request.mac)) throw new RunyardError('conflict');
+  return { id: known.task, exists };
+}
+
+/** The id under the caller's idempotency key, or a new one. */
+async function identify(context: Submitting, request: KeyedRequest | undefined): Promise<Identified> {
+  const mine = { id: newTaskId(), exists: false };
+  if (request === undefined) return mine;
+  const note = JSON.stringify({ task: mine.id, mac: request.mac.toString('hex') });
+  if ((await context.store.create(request.key, note)) === 'created') return mine;
+  return (await findTask(context, request)) ?? identify(context, request);
 }
 
 function sameMac(known: string, mac: Buffer): boolean {

@@ -6,6 +6,7 @@ import {
   parseRepositoryUrl,
   patchPath,
   type RepositoryAddress,
+  type RepositoryPlace,
   type RepositorySpec,
   runMark,
 } from '../contracts/repository.ts';
@@ -18,6 +19,8 @@ import type { SecretSource } from './task-secrets.ts';
 export interface RepositoryPolicy {
   /** Hosts and ports that may be private, or spoken to in plain http. */
   readonly privateHosts: readonly DialTarget[];
+  /** The one place that a GitHub token which a caller brings may be sent to. */
+  readonly tokenPlace: RepositoryPlace;
   /** Lines of `known_hosts` besides those that ship with the product, as they are now. */
   readonly knownHosts: () => Promise<string>;
 }
@@ -45,18 +48,18 @@ export function refuseRepository(
     if (looksLikeAddress(host)) throw denied(url, 'is an address and not a name');
   }
   if (secret !== undefined) refuseUndeclared(source.secretDeclarations, secret, 'git', caller, { host, port });
-  else if (transport === 'ssh') {
+  else if (transport === 'ssh' && caller.credentials?.ssh_key === undefined) {
     throw new RunyardError('invalid_request', 'repo.secret: ssh needs a private key. Name its reference.');
   }
 }
 
 /** The spec with the repository's secret in place of its reference, and what a runner must know of its host. */
-export async function withRepository(source: RepositorySource, spec: TaskSpec): Promise<TaskSpec> {
+export async function withRepository(source: RepositorySource, spec: TaskSpec, caller: Caller): Promise<TaskSpec> {
   if (spec.kind !== 'claude' || spec.repo === undefined) return spec;
   const address = addressOf(spec.repo.url);
   const [secret, knownHosts] = await Promise.all([
     spec.repo.secret === undefined
-      ? undefined
+      ? broughtFor(address, source, caller)
       : source.secrets.read(spec.repo.secret, AbortSignal.timeout(readingTimeoutMs)),
     address.transport === 'ssh' ? source.repositories.knownHosts() : '',
   ]);
@@ -83,6 +86,14 @@ function addressOf(url: string): RepositoryAddress {
   const address = parseRepositoryUrl(url);
   if (typeof address === 'string') throw new RunyardError('invalid_request', `repo.url: ${address}`);
   return address;
+}
+
+/** What the caller brought for this place. A token is for one place only, whatever repository is named. */
+function broughtFor(address: RepositoryAddress, { repositories }: RepositorySource, { credentials }: Caller) {
+  if (address.transport === 'ssh') return credentials?.ssh_key;
+  const { transport, host, port } = repositories.tokenPlace;
+  const isThere = address.transport === transport && address.host === host && address.port === port;
+  return isThere ? credentials?.github_token : undefined;
 }
 
 function isAllowed({ repositories }: RepositorySource, { host, port }: RepositoryAddress): boolean {

@@ -18,14 +18,16 @@ import { endOfRun, endOfTask, linesOrEnd } from './goals.ts';
 import type { Hints } from './hints.ts';
 import { listTasks } from './listing.ts';
 import { readRecord, readResult } from './objects.ts';
+import type { DefaultsSource } from './operator-defaults.ts';
 import { allEnded, lookAt, type Progress, viewOf } from './progress.ts';
 import { settleRuns } from './recover.ts';
 import { type Submitting, submitTask } from './submit.ts';
 import type { RepositorySource } from './task-repository.ts';
 import type { Teller } from './teller.ts';
+import { createTroubles } from './troubles.ts';
 import { createInspections, type Waiting, waitFor } from './wait.ts';
 
-export interface TaskServiceOptions extends RepositorySource {
+export interface TaskServiceOptions extends RepositorySource, DefaultsSource {
   readonly store: Store;
   readonly seal: Seal;
   readonly backend: Backend;
@@ -43,6 +45,7 @@ export function createTaskService(options: TaskServiceOptions): TaskService {
   const { store, hints, noticing, log } = options;
   const context: Submitting & TaskServiceOptions = options;
   const inspections = createInspections(noticing);
+  const troubles = createTroubles(log);
 
   /** The caller's own task; another owner's, a too old one and one that never was give the same answer. */
   const recordOf = async (id: TaskId, caller: Caller): Promise<TaskRecord> => {
@@ -55,7 +58,16 @@ export function createTaskService(options: TaskServiceOptions): TaskService {
 
   /** Where it is time to ask the backend: whether what it said ended a run. */
   const settleWhereDue = async (record: TaskRecord, progress: Progress): Promise<boolean> =>
-    !allEnded(record, progress) && inspections.areDue(record) && (await settleRuns(context, record, progress));
+    !allEnded(record, progress) &&
+    inspections.areDue(record) &&
+    (await troubles.watch(record, () => settleRuns(context, record, progress)));
+
+  /** What the store says, and what keeps it from saying more. */
+  const told = async (record: TaskRecord, progress: Progress): Promise<TaskView> => {
+    const seen = await viewOf(store, record, progress);
+    const trouble = troubles.of(record);
+    return trouble === undefined || allEnded(record, progress) ? seen : { ...seen, trouble };
+  };
 
   /** What the store says after everything that can be settled is settled. */
   const view = async (record: TaskRecord): Promise<TaskView> => {
@@ -63,7 +75,7 @@ export function createTaskService(options: TaskServiceOptions): TaskService {
     if (finished !== undefined) return finished;
     const progress = await lookAt(store, record);
     const settled = await settleWhereDue(record, progress);
-    return viewOf(store, record, settled ? await lookAt(store, record) : progress);
+    return told(record, settled ? await lookAt(store, record) : progress);
   };
 
   const waiting: Waiting = {
@@ -73,15 +85,11 @@ export function createTaskService(options: TaskServiceOptions): TaskService {
     async settle(record, progress) {
       if (!inspections.areDue(record)) return { news: false, reads: 0 };
       const counted = countReads(store);
-      try {
+      const news = await troubles.watch(record, async () => {
         const known = progress ?? (await lookAt(counted.store, record));
-        const news = await settleRuns({ ...context, store: counted.store }, record, known);
-        return { news, reads: counted.reads() };
-      } catch (error) {
-        // The truth may still come from the runner itself.
-        log.warn({ task: record.id, error }, 'a task that is waited for could not be settled now; it is tried again');
-        return { news: false, reads: counted.reads() };
-      }
+        return settleRuns({ ...context, store: counted.store }, record, known);
+      });
+      return { news, reads: counted.reads() };
     },
   };
 
@@ -90,7 +98,7 @@ export function createTaskService(options: TaskServiceOptions): TaskService {
     if (finished !== undefined) return finished;
     const end = endOfTask(store, record);
     await waitFor(waiting, record, wait, end);
-    return viewOf(store, record, end.progress);
+    return told(record, end.progress);
   };
 
   return {

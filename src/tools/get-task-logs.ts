@@ -59,7 +59,7 @@ export const getTaskLogs = defineTool({
   async handle(fields, call: Call, { tasks }: Services) {
     const { view, end, page } =
       fields.cursor === undefined ? await tail(fields, call, tasks) : await follow(fields, fields.cursor, call, tasks);
-    const hint = view.record.runs === 1 ? undefined : taskOutput(view).hint;
+    const hint = view.record.runs === 1 && view.trouble === undefined ? undefined : taskOutput(view).hint;
     return {
       task_id: fields.task_id,
       status: view.status,

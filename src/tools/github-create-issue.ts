@@ -21,7 +21,11 @@ export const githubCreateIssue = defineTool({
     assignees: names.max(10, 'must hold at most 10 names').optional(),
   }),
   output: z.object({ success: z.boolean(), issue_number: z.int(), issue_url: z.string() }),
-  async handle({ repo, title, body, labels, assignees }, { signal }: Call, { issues }: Pick<ToolServices, 'issues'>) {
+  async handle(
+    { repo, title, body, labels, assignees },
+    { caller, signal }: Call,
+    { issues }: Pick<ToolServices, 'issues'>,
+  ) {
     const issue = {
       repo,
       title,
@@ -29,7 +33,7 @@ export const githubCreateIssue = defineTool({
       ...(labels === undefined ? {} : { labels }),
       ...(assignees === undefined ? {} : { assignees }),
     };
-    const { number, url } = await issues.createIssue(issue, signal);
+    const { number, url } = await issues.createIssue(issue, signal, caller.credentials?.github_token);
     return { success: true, issue_number: number, issue_url: url };
   },
   tell: ({ issue_number, issue_url }) => `Created issue ${issue_number}: ${issue_url}`,

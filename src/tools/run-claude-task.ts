@@ -92,7 +92,7 @@ export const runClaudeTask = defineTool({
     if (fields.output_schema !== undefined) await checkOutputSchema(fields.output_schema);
     refuseDomains(fields.allowed_domains, services.policy);
     const budget = await budgetOf(fields.max_budget_usd, [fields.model, fields.fallback_model], services.policy);
-    const task = taskOf(fields, usable(services.modelEndpoint), budget);
+    const task = taskOf(fields, usable(services.modelEndpoint(call.caller)), budget);
     return claudeOutput.parse(await startTask(task, fields.wait_seconds, call, services));
   },
   tell: tellClaude,

@@ -1,3 +1,4 @@
+import type { Caller } from '../contracts/caller.ts';
 import type { IssueTracker } from '../contracts/github.ts';
 import type { HostRule } from '../contracts/hosts.ts';
 import type { Inputs } from '../contracts/inputs.ts';
@@ -8,8 +9,8 @@ import type { TaskService } from '../contracts/task-service.ts';
 export interface ToolServices {
   readonly tasks: TaskService;
   readonly issues: IssueTracker;
-  /** The server's own way to a model; undefined where no credential is configured. */
-  readonly modelEndpoint: ModelEndpoint | undefined;
+  /** This caller's way to a model: under the credential that was brought, else the server's; undefined where there is none. */
+  readonly modelEndpoint: (caller: Caller) => ModelEndpoint | undefined;
   readonly policy: CallerPolicy;
   readonly inputs: Inputs;
 }

@@ -10,7 +10,7 @@ import { newTaskId } from '../../src/contracts/ids.ts';
 import { keys } from '../../src/contracts/keys.ts';
 import type { Sandbox } from '../../src/contracts/sandbox.ts';
 import { type CodeSpec, runResult, type TaskRecord } from '../../src/contracts/task.ts';
-import { openGateway, readPrices } from '../../src/gateway/door.ts';
+import { openGateway } from '../../src/gateway/door.ts';
 import { createEgress } from '../../src/gateway/egress.ts';
 import { closeInheritedDescriptors } from '../../src/lib/descriptors.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
@@ -80,7 +80,7 @@ describe.skipIf(!hasOpenssl)(
       const dependencies = {
         ...{ store, seal, sandbox, handle: {}, tell: () => {}, log: silentLogger },
         openGateway: async (options: Parameters<typeof openGateway>[0] | object) =>
-          openGateway({ onDenied: () => {}, ...options, prices: await readPrices(), egress }),
+          openGateway({ onDenied: () => {}, ...options, egress }),
       };
       await executeRun(dependencies, task, 0, new AbortController());
       const result = runResult.parse(JSON.parse(String(await store.read(keys.result(task.id, 0)))));

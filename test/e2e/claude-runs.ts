@@ -10,7 +10,7 @@ import { keys } from '../../src/contracts/keys.ts';
 import type { KillReason, Sandbox } from '../../src/contracts/sandbox.ts';
 import type { Store } from '../../src/contracts/store.ts';
 import { type ClaudeSpec, type RunResult, runResult, type TaskRecord } from '../../src/contracts/task.ts';
-import { openGateway, readPrices } from '../../src/gateway/door.ts';
+import { openGateway } from '../../src/gateway/door.ts';
 import { createEgress, type EgressOptions } from '../../src/gateway/egress.ts';
 import { closeInheritedDescriptors } from '../../src/lib/descriptors.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
@@ -113,7 +113,6 @@ export function useClaude(
         openGateway: async (gateway) =>
           openGateway({
             ...gateway,
-            prices: await readPrices(),
             egress: createEgress(egress ?? { privateTargets: gateway.privateTargets ?? [] }),
           }),
         handle: {},

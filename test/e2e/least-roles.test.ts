@@ -122,13 +122,13 @@ const ofJobs = ['small', 'medium', 'large'].flatMap((size): Row[] => [
   },
   {
     binding: `runyard-server as roles/run.viewer on jobs/runyard-${size}`,
-    fails: `whoever follows a task of size ${size} is told that it cannot be seen`,
+    fails: `whoever waits for a task of size ${size} is told that it cannot be seen`,
     words: new RegExp(`It is forbidden to look at \\S+runyard-${size}\\S+: .* lacks the permission run.executions.get`),
     before: () => {
       google.run.plan({ neverStarts: true });
       return start('true', { size });
     },
-    act: (task) => said('get_task_logs', { task_id: task, cursor: 'start' }),
+    act: (task) => said('get_task_logs', { task_id: task, wait_seconds: 3 }),
   },
 ]);
 

@@ -130,6 +130,21 @@ describe('the secrets of a task', () => {
     expect((await ended(server, await submit())).result?.error?.code).toBe('command_failed');
   });
 
+  test('one that cannot be read leaves nothing behind: its idempotency key is free for another request', async () => {
+    const env: Record<string, string> = { BOBS: 'x' };
+    const { server } = serverWith(env);
+    // What everything else needs is made by the first request of all.
+    await ended(server, await server.tasks.submit(task({}, { idempotencyKey: 'of before' }), bob), bob);
+    const before = await everyKey();
+    const submit = (secrets: Record<string, string>) =>
+      server.tasks.submit(task(secrets, { idempotencyKey: 'still free' }), bob);
+    await expect(submit({ A: 'env:NPM' })).rejects.toMatchObject({ code: 'secret_unavailable' });
+    expect(await everyKey()).toEqual(before);
+    const id = await submit({ A: 'env:BOBS' });
+    expect((await ended(server, id, bob)).result?.error?.code).toBe('command_failed');
+    expect(await submit({ A: 'env:BOBS' })).toBe(id);
+  });
+
   test('a value that no variable can hold is refused, and all together too', async () => {
     const { server } = serverWith({ NPM: 'x'.repeat(100_001) });
     const tooLong = server.tasks.submit(task({ A: 'env:NPM' }), alice);

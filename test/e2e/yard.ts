@@ -22,6 +22,8 @@ import { createTaskService } from '../../src/tasks/task-service.ts';
 import { startTeller } from '../../src/tasks/teller.ts';
 import { createWebhookSender } from '../../src/webhook/standard-webhooks.ts';
 
+const github = { transport: 'https', host: 'github.com', port: 443 } as const;
+
 /** A home of its own, on which servers can be started and let go, as if each were a process. */
 export interface Yard {
   readonly home: string;
@@ -83,7 +85,8 @@ export function createYard(): Yard {
       });
       const parts = {
         ...secrets,
-        repositories: { privateHosts, knownHosts: async () => '' },
+        defaults: { prices: undefined, systemPrompt: async () => undefined },
+        repositories: { privateHosts, tokenPlace: github, knownHosts: async () => '' },
         store: through(store),
         seal: createLocalSeal({ keyFile: join(home, 'key') }),
         backend,

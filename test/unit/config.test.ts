@@ -24,13 +24,15 @@ test('nothing said is a local server on stdio', () => {
     apiKeys: [],
     githubRepos: undefined,
     retentionDays: 30,
-    pricesFile: undefined,
+    prices: undefined,
+    systemPrompt: undefined,
     allowedDomains: [],
     callbackAllow: [],
     gitAllow: [],
     inputRoots: [],
     maxBudgetUsd: undefined,
     model: undefined,
+    modelBaseUrl: 'https://api.anthropic.com',
     github: { apiUrl: 'https://api.github.com', token: undefined },
   });
   expect(readConfig(sources({ isRoot: true })).work).toBe('/var/lib/runyard');

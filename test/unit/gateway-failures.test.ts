@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { expect, onTestFinished, test } from 'vitest';
-import { openGateway, readPrices } from '../../src/gateway/door.ts';
+import { openGateway } from '../../src/gateway/door.ts';
 import { createEgress } from '../../src/gateway/egress.ts';
 import { fail, inOrder, raw, say } from '../fakes/model-server.ts';
 import { open, openDoor, realKey, send, setUp } from './gateway-harness.ts';
@@ -74,7 +74,6 @@ test('an endpoint that was never there lets the client try twice more, then ends
   const gateway = openGateway({
     endpoint: { baseUrl: `http://127.0.0.1:${freePort}`, credential: { kind: 'api_key', value: realKey } },
     onDenied: () => {},
-    prices: await readPrices(),
     egress: createEgress({ privateTargets: [] }),
   });
   onTestFinished(() => gateway.close());

@@ -4,7 +4,7 @@ import { onTestFinished } from 'vitest';
 import type { Gateway } from '../../src/contracts/gateway.ts';
 import type { HostRule } from '../../src/contracts/hosts.ts';
 import type { ModelEndpoint } from '../../src/contracts/task.ts';
-import { openGateway, readPrices } from '../../src/gateway/door.ts';
+import { openGateway } from '../../src/gateway/door.ts';
 import { createEgress, type EgressOptions } from '../../src/gateway/egress.ts';
 import { type ModelServer, type ModelServerOptions, type Script, startModelServer } from '../fakes/model-server.ts';
 
@@ -50,7 +50,6 @@ export async function setUp(
     ...(options.models === undefined ? {} : { models: options.models }),
     ...(options.maxBudgetUsd === undefined ? {} : { maxBudgetUsd: options.maxBudgetUsd }),
     onDenied: (denial) => denied.push(denial),
-    prices: await readPrices(),
     egress: createEgress(options.egress ?? { privateTargets: [] }),
     ...(options.hosts === undefined ? {} : { hosts: options.hosts }),
   });

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { createMessageReader } from '../../src/gateway/message-reader.ts';
-import { costUsd, readPrices } from '../../src/gateway/prices.ts';
+import { costUsd, packagePrices } from '../../src/gateway/prices.ts';
 import { createSseReader } from '../../src/gateway/sse.ts';
 import { fail, inOrder, raw, say, useBash, useTool } from '../fakes/model-server.ts';
 import { hello, open, setUp } from './gateway-harness.ts';
@@ -170,7 +170,7 @@ test('events are read whatever way the bytes are cut', () => {
 });
 
 test('prices are found under every spelling of a model, and long prompts at their own rates', async () => {
-  const prices = await readPrices();
+  const prices = packagePrices();
   const million = { input: 1e6, output: 0, cacheWrite5m: 0, cacheWrite1h: 0, cacheRead: 0 };
   const inputUsd = (model: string) => costUsd(prices, model, million);
   expect(inputUsd('claude-opus-4-1-20250805')).toBe(15);

@@ -20,6 +20,7 @@ import { type Verdict, verdictOn } from './verdict.ts';
 export async function runClaude(spec: ClaudeSpec, context: RunContext): Promise<RunOutcome> {
   const gateway = await context.openGateway({
     endpoint: spec.endpoint,
+    prices: spec.prices,
     hosts: hostRules(spec.allowedDomains),
     ...(spec.maxBudgetUsd === undefined ? {} : { maxBudgetUsd: spec.maxBudgetUsd }),
     onDenied: (denial) => context.events.data('denied', denial),

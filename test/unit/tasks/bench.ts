@@ -56,6 +56,8 @@ export interface BenchOptions {
 
 export const owner = 'local:1000';
 
+const github = { transport: 'https', host: 'github.com', port: 443 } as const;
+
 export function createBench({ noticing = noticingByLooks, answerMs = 0 }: BenchOptions = {}): Bench {
   const dir = mkdtempSync(join(tmpdir(), 'runyard-bench-'));
   const store = createFilesystemStore({ dir: join(dir, 'store') });
@@ -65,7 +67,8 @@ export function createBench({ noticing = noticingByLooks, answerMs = 0 }: BenchO
   const parts = {
     secrets: createEnvironmentSecrets({}),
     secretDeclarations: [],
-    repositories: { privateHosts: [], knownHosts: async () => '' },
+    defaults: { prices: undefined, systemPrompt: async () => undefined },
+    repositories: { privateHosts: [], tokenPlace: github, knownHosts: async () => '' },
     store: askedStore(store, asked, answerMs),
     seal: createLocalSeal({ keyFile: join(dir, 'key') }),
     backend: far,
