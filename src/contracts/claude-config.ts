@@ -4,10 +4,15 @@ import { z } from 'zod';
 
 const words = z.record(z.string(), z.string());
 
-/** A server that runs inside the wall, or one that is reached through the door. */
+/** A server that runs inside the wall, or one that is reached through the door: by a tunnel, or under a secret by the gateway. */
 export const mcpServer = z.union([
   z.strictObject({ command: z.string(), args: z.array(z.string()).optional(), env: words.optional() }),
-  z.strictObject({ url: z.url(), headers: words.optional() }),
+  z.strictObject({
+    url: z.url(),
+    headers: words.optional(),
+    /** The bearer token: its reference where a task is submitted, its value where it is sealed. Never seen inside the wall. */
+    secret: z.string().optional(),
+  }),
 ]);
 export type McpServer = z.infer<typeof mcpServer>;
 

@@ -31,6 +31,22 @@ export interface Spent {
   readonly costUsd: number | null;
 }
 
+/** An MCP server that is called with a secret: the program inside knows a path of the door in its place. */
+export interface SecretMcpServer {
+  /** One segment of a path as it stands. */
+  readonly name: string;
+  readonly url: string;
+  /** Sent as the bearer token. */
+  readonly secret: string;
+  /** Names of headers that cross besides those of the protocol, in lower case. */
+  readonly headers: readonly string[];
+}
+
+/** Where such a server is found at the door. */
+export function mcpPath(name: string): string {
+  return `/mcp/${name}`;
+}
+
 export interface GatewayOptions {
   /** No model is reached where not given. */
   readonly endpoint?: ModelEndpoint;
@@ -38,6 +54,8 @@ export interface GatewayOptions {
   readonly hosts?: readonly HostRule[];
   /** Those of them that the operator allows though they are private. */
   readonly privateTargets?: readonly DialTarget[];
+  /** What may be called below `/mcp/`; nothing where not given. */
+  readonly mcpServers?: readonly SecretMcpServer[];
   /** The models that may be asked for; any where not given. */
   readonly models?: readonly string[];
   /** Of models; those of the package where not given. */

@@ -6,6 +6,7 @@ import { createBudget } from './budget.ts';
 import { openEndpoint } from './endpoint.ts';
 import { createEndpointFailures } from './endpoint-failures.ts';
 import { createListener, isSameKey, newPlaceholderKey } from './listener.ts';
+import { createMcpServers } from './mcp-servers.ts';
 import { createMeter, type Meter } from './meter.ts';
 import { createModelApi } from './model-api.ts';
 import { packagePrices } from './prices.ts';
@@ -26,10 +27,11 @@ export function openGateway(options: DoorOptions): Gateway {
   const meter = createMeter(prices);
   const model =
     options.endpoint === undefined ? undefined : openModel(options.endpoint, { ...options, prices, onDenied, meter });
-  const { hosts = [], egress } = options;
+  const { hosts = [], mcpServers = [], egress } = options;
   const isKey = (key: string) => isSameKey(key, placeholderKey);
   const tunnel = hosts.length === 0 ? undefined : createTunnels({ hosts, egress, isKey, onDenied });
-  const listener = createListener({ call: model?.call, tunnel, placeholderKey, onDenied });
+  const mcp = mcpServers.length === 0 ? undefined : createMcpServers({ servers: mcpServers, egress, onDenied });
+  const listener = createListener({ call: model?.call, mcp, tunnel, placeholderKey, onDenied });
 
   return {
     placeholderKey,

@@ -14,7 +14,7 @@ export interface EgressOptions {
   readonly resolve?: (host: string) => Promise<readonly LookupAddress[]>;
 }
 
-/** A host that answers nothing is not there. */
+/** A host that answers nothing is not there, nor is one whose name nobody resolves by then. */
 const connectTimeoutMs = 15_000;
 
 export function createEgress({ privateTargets, resolve = resolveBySystem }: EgressOptions): Egress {
@@ -46,8 +46,15 @@ export function createEgress({ privateTargets, resolve = resolveBySystem }: Egre
       await checked(target, signal);
     },
     async dial(asked, signal) {
-      const { target, addresses } = await checked(asked, signal);
-      return dialChecked(target, addresses, signal);
+      const late = new AbortController();
+      const timer = setTimeout(() => late.abort(tooLate(asked)), connectTimeoutMs);
+      const both = AbortSignal.any([signal, late.signal]);
+      try {
+        const { target, addresses } = await checked(asked, both);
+        return await dialChecked(target, addresses, both);
+      } finally {
+        clearTimeout(timer);
+      }
     },
   };
 }
@@ -56,6 +63,10 @@ export function createEgress({ privateTargets, resolve = resolveBySystem }: Egre
 
 function denied({ host, port }: DialTarget, why: string): RunyardError {
   return new RunyardError('egress_denied', `${host}:${port} may not be reached: ${host} ${why}.`);
+}
+
+function tooLate({ host, port }: DialTarget): Error {
+  return Object.assign(new Error(`${host}:${port} did not answer`), { code: 'ETIMEDOUT' });
 }
 
 function resolveBySystem(host: string): Promise<readonly LookupAddress[]> {
@@ -80,7 +91,6 @@ function dialChecked(target: DialTarget, addresses: readonly LookupAddress[], si
         else answer(null, addresses[0]!.address, addresses[0]!.family);
       },
     });
-    const timer = setTimeout(() => give(new Error(`${target.host}:${target.port} did not answer`)), connectTimeoutMs);
     const abort = () => give(signal.reason);
     const give = (error: unknown) => {
       done();
@@ -88,7 +98,6 @@ function dialChecked(target: DialTarget, addresses: readonly LookupAddress[], si
       reject(error);
     };
     const done = () => {
-      clearTimeout(timer);
       signal.removeEventListener('abort', abort);
       socket.removeListener('error', give);
     };

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { redactText } from '../lib/redact.ts';
+import { connectionCode } from './connection-code.ts';
 import { clientHeaders } from './headers.ts';
 import { answerError } from './listener.ts';
 
@@ -34,7 +35,7 @@ export function createEndpointFailures(credential: string): EndpointFailures {
       seen = true;
     },
     unreachable(error, response) {
-      last = `The model endpoint could not be reached (${codeOf(error)}).`;
+      last = `The model endpoint could not be reached (${connectionCode(error)}).`;
       const final = !seen && ++tries >= triesOfTheUnseen;
       answerError(response, 502, 'the model endpoint cannot be reached', final);
     },
@@ -98,8 +99,4 @@ async function errorIn(answer: IncomingMessage): Promise<{ type?: string | undef
   } catch {
     return {}; // An error without a readable body is told by its status alone.
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'no connection';
 }

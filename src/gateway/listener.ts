@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Server, Socket } from 'node:net';
+import type { GatewayOptions } from '../contracts/gateway.ts';
 import { keysOf } from './headers.ts';
 
 /** Connections, the key of the run, the table of what may be asked. */
@@ -12,11 +13,16 @@ export interface Listener {
 export interface ListenerOptions {
   /** Carries one allowed call; `path` is the table's own spelling of it. No model is reached where undefined. */
   readonly call: ((path: ModelPath, request: IncomingMessage, response: ServerResponse) => Promise<void>) | undefined;
+  /** What carries a request to an MCP server; undefined where it is for none. No such server is reached where undefined. */
+  readonly mcp: ((request: IncomingMessage) => Carrier | undefined) | undefined;
   /** Carries one CONNECT. No host is reached where undefined. */
   readonly tunnel: ((request: IncomingMessage, client: Socket, head: Buffer) => Promise<void>) | undefined;
   readonly placeholderKey: string;
-  readonly onDenied: (denial: { readonly what: string; readonly why: string }) => void;
+  readonly onDenied: GatewayOptions['onDenied'];
 }
+
+/** Answers one request that showed the key of the run. */
+export type Carrier = (response: ServerResponse) => Promise<void>;
 
 /** Exact request targets, as they stand on the request line. Nothing is decoded, joined or resolved. */
 const modelPaths = [
@@ -35,7 +41,7 @@ export function newPlaceholderKey(): string {
   return `runyard-${randomBytes(24).toString('hex')}`;
 }
 
-export function createListener({ call, tunnel, placeholderKey, onDenied }: ListenerOptions): Listener {
+export function createListener({ call, mcp, tunnel, placeholderKey, onDenied }: ListenerOptions): Listener {
   const sockets = new Set<Socket>();
   const doors = new Set<Server>();
 
@@ -59,13 +65,19 @@ export function createListener({ call, tunnel, placeholderKey, onDenied }: Liste
   const route = async (request: IncomingMessage, response: ServerResponse) => {
     // The CLI warms its connection up with this; it is answered here and tells nothing.
     if (request.method === 'HEAD' && request.url === '/') return void response.writeHead(200).end();
-    const path = modelPaths.find((known) => known === request.url);
-    if (call === undefined || request.method !== 'POST' || path === undefined) return deny(request, response);
+    const carry = carrierOf(request);
+    if (carry === undefined) return deny(request, response);
     if (!keysOf(request.headers).some((key) => isSameKey(key, placeholderKey))) {
       onDenied({ what: whatOf(request), why: 'the key is not the one of this run' });
       return answerError(response, 401, 'the key is not the one of this run');
     }
-    await call(path, request, response);
+    await carry(response);
+  };
+
+  const carrierOf = (request: IncomingMessage): Carrier | undefined => {
+    const path = modelPaths.find((known) => known === request.url);
+    if (path === undefined) return mcp?.(request);
+    return call === undefined || request.method !== 'POST' ? undefined : (response) => call(path, request, response);
   };
 
   const deny = (request: IncomingMessage, response: ServerResponse) => {
@@ -113,6 +125,11 @@ export function isSameKey(a: string, b: string): boolean {
   return timingSafeEqual(digest(a), digest(b));
 }
 
+/** A request as an event names it. */
+export function whatOf(request: IncomingMessage): string {
+  return `${request.method} ${JSON.stringify(request.url ?? '').slice(1, 201)}`.replace(/"$/, '');
+}
+
 // --- Internal helpers ---
 
 const onlyTunnels = 'only https to the hosts of this run is reachable from here, by CONNECT';
@@ -125,7 +142,3 @@ const errorTypes = new Map([
   [413, 'request_too_large'],
   [429, 'rate_limit_error'],
 ]);
-
-function whatOf(request: IncomingMessage): string {
-  return `${request.method} ${JSON.stringify(request.url ?? '').slice(1, 201)}`.replace(/"$/, '');
-}

@@ -1,16 +1,18 @@
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import type { DialTarget, Egress } from '../contracts/egress.ts';
 import { RunyardError } from '../contracts/errors.ts';
+import type { GatewayOptions } from '../contracts/gateway.ts';
 import { allowsHost, type HostRule } from '../contracts/hosts.ts';
+import { whatOf } from './listener.ts';
 
 /** What a program asks of a proxy with CONNECT: a connection to one of the hosts that its run may reach. */
 export interface TunnelOptions {
   readonly hosts: readonly HostRule[];
   readonly egress: Egress;
   readonly isKey: (key: string) => boolean;
-  readonly onDenied: (denial: { readonly what: string; readonly why: string }) => void;
+  readonly onDenied: GatewayOptions['onDenied'];
 }
 
 /** A client that says nothing of itself has nothing to say. */
@@ -21,7 +23,7 @@ export function createTunnels({ hosts, egress, isKey, onDenied }: TunnelOptions)
   const plain = hosts.filter(({ anyProtocol }) => anyProtocol);
   const mayBePlain = ({ host, port }: DialTarget) => allowsHost(plain, host, port);
   return async (request: IncomingMessage, client: Socket, head: Buffer): Promise<void> => {
-    const what = `CONNECT ${JSON.stringify(request.url ?? '').slice(1, 201)}`.replace(/"$/, '');
+    const what = whatOf(request);
     const refuse = (status: number, why: string) => {
       onDenied({ what, why });
       client.end(answer(status, why));
@@ -79,9 +81,8 @@ function passwordOf({ headers }: IncomingMessage): string {
 
 function answer(status: number, why: string): string {
   const body = `Runyard: ${why}\n`;
-  const reason = status === 407 ? 'Proxy Authentication Required' : 'Forbidden';
   return [
-    `HTTP/1.1 ${status} ${reason}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'connection: close',
     'content-type: text/plain',
     `content-length: ${Buffer.byteLength(body)}`,

@@ -1,5 +1,6 @@
 import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 
 /** Where a connection for the URL goes, its port spelled out. */
@@ -10,7 +11,8 @@ export function targetOf(url: URL): { readonly host: string; readonly port: numb
 export interface RequestOver {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array;
+  /** What is read while it is sent is left where it is if the connection breaks: its owner still has to answer. */
+  readonly body?: string | Uint8Array | Readable;
   readonly signal: AbortSignal;
 }
 
@@ -48,6 +50,7 @@ export function requestOver(
       connection.destroy();
       reject(signal.aborted ? signal.reason : error);
     });
-    outgoing.end(body);
+    if (body instanceof Readable) body.pipe(outgoing);
+    else outgoing.end(body);
   });
 }

@@ -15,7 +15,7 @@ export function claudeProgram(
   runVariables: Readonly<Record<string, string>>,
 ): Omit<Program, 'limits'> {
   const schema = spec.outputSchema === undefined ? undefined : cliSchema(spec.outputSchema);
-  const files = laidFiles(spec, schema?.told ?? '');
+  const files = laidFiles(spec, schema?.told ?? '', placeholderKey);
   return {
     steps: [
       ...spec.setupCommands.map((command, index) => commandStep(`setup ${index + 1}`, command)),

@@ -1,5 +1,6 @@
-import type { ClaudeConfig, McpServer } from '../../contracts/claude-config.ts';
+import type { ClaudeConfig } from '../../contracts/claude-config.ts';
 import type { ClaudeSpec } from '../../contracts/task.ts';
+import { mcpConfig } from './mcp-servers.ts';
 import { restoredNote, sessionText } from './session.ts';
 
 /**
@@ -24,15 +25,15 @@ export const laidPaths = {
   session: `${folder}/session.jsonl`,
 } as const;
 
-/** `told` is what Runyard itself adds to the system prompt. */
-export function laidFiles(spec: ClaudeSpec, told: string): LaidFile[] {
+/** `told` is what Runyard itself adds to the system prompt, the key what claude shows at the door. */
+export function laidFiles(spec: ClaudeSpec, told: string, placeholderKey: string): LaidFile[] {
   const { systemPrompt, appendSystemPrompt, config = {}, earlier } = spec;
   const restored = earlier === undefined ? '' : restoredNote;
   return [
     laid(laidPaths.systemPrompt, systemPrompt),
     laid(laidPaths.appendSystemPrompt, [appendSystemPrompt, told, restored].filter(Boolean).join('\n\n')),
     laid(laidPaths.agents, config.agents === undefined ? '' : JSON.stringify(config.agents)),
-    laid(laidPaths.mcp, config.mcpServers === undefined ? '' : mcpConfig(config.mcpServers)),
+    laid(laidPaths.mcp, config.mcpServers === undefined ? '' : mcpConfig(config.mcpServers, placeholderKey)),
     laid(laidPaths.session, earlier === undefined ? '' : sessionText(earlier)),
     ...Object.entries(config.commands ?? {}).map(([name, command]) =>
       laid(`${configFolder}/commands/${name}.md`, commandText(command)),
@@ -68,14 +69,6 @@ export function argumentsFor(files: readonly LaidFile[]): string[] {
 
 function laid(path: string, text = ''): LaidFile {
   return { path, content: Buffer.from(text) };
-}
-
-function mcpConfig(servers: Readonly<Record<string, McpServer>>): string {
-  const mcpServers = Object.entries(servers).map(([name, server]) => [
-    name,
-    'url' in server ? { type: 'http', ...server } : server,
-  ]);
-  return JSON.stringify({ mcpServers: Object.fromEntries(mcpServers) });
 }
 
 /** JSON is YAML, and has no line break in a text; the CLI takes three dashes anywhere for the end of a frontmatter. */

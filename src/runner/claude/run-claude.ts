@@ -11,6 +11,7 @@ import type { RunContext, RunOutcome } from '../run-context.ts';
 import { runInWall } from '../wall-job.ts';
 import { claudeProgram, patienceWith, placeOfClaude } from './command-line.ts';
 import { pathsMatching } from './judge.ts';
+import { secretMcpServers } from './mcp-servers.ts';
 import { onRepository, withCommit } from './on-repository.ts';
 import { createClaudeStream } from './stream.ts';
 import { createTranscript, withTranscript } from './transcript.ts';
@@ -22,6 +23,7 @@ export async function runClaude(spec: ClaudeSpec, context: RunContext): Promise<
     endpoint: spec.endpoint,
     prices: spec.prices,
     hosts: hostRules(spec.allowedDomains),
+    mcpServers: secretMcpServers(spec.config?.mcpServers),
     ...(spec.maxBudgetUsd === undefined ? {} : { maxBudgetUsd: spec.maxBudgetUsd }),
     onDenied: (denial) => context.events.data('denied', denial),
   });

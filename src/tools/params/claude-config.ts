@@ -3,6 +3,7 @@ import type { ClaudeConfig } from '../../contracts/claude-config.ts';
 import { RunyardError } from '../../contracts/errors.ts';
 import { coversHost, parseHostRule } from '../../contracts/hosts.ts';
 import { limits } from '../../contracts/limits.ts';
+import { secretReference } from '../../contracts/secrets.ts';
 import { shapeInWords } from '../describe-tool.ts';
 import { environmentNameFault } from './task.ts';
 import { boundedText, notEmpty, word } from './text.ts';
@@ -37,6 +38,7 @@ const mcpServer = z
     env: variables.optional(),
     url: z.string().max(2000).optional(),
     headers: z.record(z.string(), line).optional(),
+    secret: z.string().optional(),
   })
   .check(({ value, issues }) => {
     for (const [field, message] of faultsOf(value)) {
@@ -47,7 +49,8 @@ type McpServerInput = z.output<typeof mcpServer>;
 
 const mcpServersField = named(
   mcpServer,
-  '{ name: { command, args?, env? } } in the sandbox or { name: { url, headers? } } in allowed_domains; $' +
+  '{ name: { command, args?, env? } } in the sandbox, { name: { url, headers? } } in allowed_domains or ' +
+    '{ name: { url, secret } }; $' +
     '{NAME} stands for a variable',
 );
 
@@ -63,10 +66,13 @@ export const claudeConfigFields = {
   trust_repo_settings: trustRepoSettingsField,
 } as const;
 
-/** What a task is given of these fields. Throws `egress_denied` where a server lies outside of the allowed hosts. */
+/**
+ * What a task is given of these fields. Throws `egress_denied` where a server lies outside of the allowed hosts; the host
+ * of one with a secret is allowed by the secret's declaration, which is looked up at submit.
+ */
 export function configOf(fields: ConfigFields): ClaudeConfig | undefined {
   const { agents, commands, mcp_servers: servers, trust_repo_settings: trust, allowed_domains: domains = [] } = fields;
-  for (const [name, { url }] of Object.entries(servers ?? {})) if (url !== undefined) refuseUrl(name, url, domains);
+  for (const [name, server] of Object.entries(servers ?? {})) refuseUrl(name, server, domains);
   if ([agents, commands, servers, trust].every((each) => each === undefined)) return undefined;
   return {
     ...(agents === undefined ? {} : { agents: z.record(z.string(), z.record(z.string(), z.json())).parse(agents) }),
@@ -104,9 +110,14 @@ function named<T extends z.ZodType>(schema: T, description: string) {
     .optional();
 }
 
-function* faultsOf({ command, args, env = {}, url, headers }: McpServerInput): Generator<[string, string]> {
+function* faultsOf({ command, args, env = {}, url, headers, secret }: McpServerInput): Generator<[string, string]> {
   if ((command === undefined) === (url === undefined)) yield ['command', 'must be given, or else url'];
   if (command !== undefined && headers !== undefined) yield ['headers', 'belong to a url'];
+  if (url === undefined && secret !== undefined) yield ['secret', 'belongs to a url'];
+  if (secret !== undefined && !secretReference.test(secret))
+    yield ['secret', 'is no reference such as env:NAME or secret-manager:NAME'];
+  if (secret !== undefined && Object.keys(headers ?? {}).some((name) => name.toLowerCase() === 'authorization'))
+    yield ['headers', 'hold an authorization, and the secret is one'];
   if (url !== undefined && args !== undefined) yield ['args', 'belong to a command'];
   if (url !== undefined && Object.keys(env).length > 0) yield ['env', 'belongs to a command'];
   for (const name of Object.keys(env)) {
@@ -115,22 +126,25 @@ function* faultsOf({ command, args, env = {}, url, headers }: McpServerInput): G
   }
 }
 
-function serverOf([name, { command, args, env, url, headers }]: [string, McpServerInput]) {
+function serverOf([name, { command, args, env, url, headers, secret }]: [string, McpServerInput]) {
   const given =
     command === undefined
-      ? { url: url ?? '', ...(headers === undefined ? {} : { headers }) }
+      ? { url: url ?? '', ...(headers === undefined ? {} : { headers }), ...(secret === undefined ? {} : { secret }) }
       : { command, ...(args === undefined ? {} : { args }), ...(env === undefined ? {} : { env }) };
   return [name, given] as const;
 }
 
-function refuseUrl(name: string, text: string, domains: readonly string[]): void {
+function refuseUrl(name: string, { url: text, secret }: McpServerInput, domains: readonly string[]): void {
+  if (text === undefined) return;
   const field = `mcp_servers.${name}.url`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol !== 'https:' || url.username !== '' || url.password !== '')
     throw new RunyardError('invalid_request', `${field}: is no https address without a user name.`);
   const host = parseHostRule(url.host);
+  if (host === undefined) throw new RunyardError('egress_denied', `${field}: ${url.host} is no name of a host.`);
+  if (secret !== undefined) return;
   const rules = domains.map(parseHostRule).filter((rule) => rule !== undefined);
-  if (host !== undefined && coversHost(rules, host)) return;
+  if (coversHost(rules, host)) return;
   throw new RunyardError('egress_denied', `${field}: ${url.host} is not among allowed_domains of this call.`, {
     hint: 'Name the host in allowed_domains as well.',
   });

@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { keys } from '../../src/contracts/keys.ts';
+import type { SecretDeclaration } from '../../src/contracts/secrets.ts';
+import type { NewTask } from '../../src/contracts/task-service.ts';
+import { createEnvironmentSecrets } from '../../src/secrets/environment.ts';
+import type { SecretSource } from '../../src/tasks/task-secrets.ts';
+import { startMcpServer } from '../fakes/mcp-server.ts';
+import { filesHolding } from './served.ts';
+import { alice, bob, createYard, ended, logText, type Yard } from './yard.ts';
+
+/** The secret of an MCP server, from submit to the door. What claude itself does is of no account here. */
+
+const declarations: SecretDeclaration[] = [
+  { reference: 'env:KEY', uses: [{ use: 'mcp', host: 'mcp.example.com' }], owner: alice.owner },
+  { reference: 'env:PLAIN', uses: [{ use: 'env' }, { use: 'git', host: 'mcp.example.com' }] },
+];
+
+const state: { yard?: Yard } = {};
+beforeAll(() => {
+  state.yard = createYard();
+});
+afterAll(() => state.yard?.remove());
+
+/** A server whose environment is this; what it reads is counted. */
+function serverWith(env: Record<string, string>, more: readonly SecretDeclaration[] = []) {
+  const read: string[] = [];
+  const secrets = createEnvironmentSecrets(env);
+  const source: SecretSource = {
+    secretDeclarations: [...declarations, ...more],
+    secrets: {
+      async read(reference, signal) {
+        read.push(reference);
+        return secrets.read(reference, signal);
+      },
+    },
+  };
+  return { server: state.yard!.server(undefined, source), read };
+}
+
+/** Ends at its setup, before claude is needed. */
+function task(url: string, secret: string, setup = 'exit 7'): NewTask {
+  return {
+    spec: {
+      kind: 'claude',
+      prompt: 'x',
+      permissionMode: 'bypassPermissions',
+      config: { mcpServers: { far: { url, secret }, near: { command: 'true' } } },
+      files: [],
+      env: {},
+      setupCommands: [setup],
+      artifacts: [],
+      endpoint: { baseUrl: 'http://127.0.0.1:9', credential: { kind: 'api_key', value: 'k' } },
+    },
+    runs: 1,
+    size: 'small',
+    timeoutSeconds: 60,
+  };
+}
+
+async function everyKey(): Promise<string[]> {
+  const prefixes = ['keys/', 'sealed/', 'pending/', 'owners/', 'tasks/'];
+  return (await Promise.all(prefixes.map((prefix) => state.yard!.store.list(prefix)))).flat();
+}
+
+describe('the secret of an MCP server', () => {
+  test.each([
+    ['declared for another host', 'https://evil.example/mcp', 'env:KEY', alice],
+    ['declared for another port', 'https://mcp.example.com:8443/mcp', 'env:KEY', alice],
+    ['declared for a host that ends alike', 'https://notmcp.example.com/mcp', 'env:KEY', alice],
+    ["another owner's", 'https://mcp.example.com/mcp', 'env:KEY', bob],
+    ['declared for other uses', 'https://mcp.example.com/mcp', 'env:PLAIN', alice],
+    ['not declared', 'https://mcp.example.com/mcp', 'env:PATH', alice],
+  ])('T6: %s: forbidden, and nothing is read or written', async (_, url, reference, caller) => {
+    const { server, read } = serverWith({ KEY: 'x', PLAIN: 'x', PATH: 'x' });
+    const before = await everyKey();
+    await expect(server.tasks.submit(task(url, reference), caller)).rejects.toMatchObject({
+      code: 'forbidden',
+      message: expect.stringMatching(
+        /^The secret reference env:\w+ is not declared for you to use as "mcp" at [\w.]+:/,
+      ),
+    });
+    expect(await everyKey()).toEqual(before);
+    expect(read).toEqual([]);
+  });
+
+  test('T6: one that is no token in a header starts nothing, and is not repeated', async () => {
+    for (const value of ['two words', 'a\nb', 'zwölf', 'x'.repeat(8193)]) {
+      const { server } = serverWith({ KEY: value });
+      const submit = server.tasks.submit(task('https://mcp.example.com/mcp', 'env:KEY'), alice);
+      const refusal = await submit.catch((error: unknown) => error);
+      expect(refusal).toMatchObject({
+        code: 'secret_unavailable',
+        message: expect.stringContaining('no bearer token'),
+      });
+      expect(String(refusal)).not.toContain(value);
+    }
+  });
+
+  test('T6: is sealed, stays in the runner, and goes to no private address', async () => {
+    const far = await startMcpServer();
+    try {
+      const local: SecretDeclaration = {
+        reference: 'env:KEY',
+        uses: [{ use: 'mcp', host: 'localhost', port: far.port }],
+      };
+      const value = 'a-value-that-nobody-sees';
+      const { server, read } = serverWith({ KEY: `${value}\n` }, [local]);
+      const ask =
+        'curl -s -X POST -H "x-api-key: $ANTHROPIC_API_KEY" -d "{}" http://127.0.0.1:8377/mcp/far; env; exit 7';
+      const submitted = task(`http://localhost:${far.port}/mcp`, 'env:KEY', ask);
+      const id = await server.tasks.submit(submitted, alice);
+      expect((await ended(server, id)).result).toMatchObject({ error: { code: 'command_failed' } });
+      const log = await logText(server, id);
+      expect(log).toContain('not on the public internet');
+      expect(log).toContain('ANTHROPIC_API_KEY=runyard-');
+      expect(read).toEqual(['env:KEY']);
+      expect(far.requests).toEqual([]);
+      const { home, store } = state.yard!;
+      expect(String(await store.read(keys.record(id)))).toContain(id);
+      for (const text of [value, 'env:KEY']) expect(filesHolding(home, text)).toEqual([]);
+      expect(log).not.toContain(value);
+    } finally {
+      await far.close();
+    }
+  });
+});
