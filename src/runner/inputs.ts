@@ -55,6 +55,7 @@ folder=$1
 shift
 mkdir -p input
 for name in "$@"; do
+  [ ! -e "input/$name" ] || { echo "input/$name is there already" >&2; exit 1; }
   mkdir -p "input/$name"
   for part in "$folder/$name"/*; do cat "$part"; rm "$part"; done |
     ${wallPaths.node} -e 'process.stdin.pipe(require("node:zlib").createZstdDecompress()).on("error", (error) => { console.error(error.message); process.exit(1); }).pipe(process.stdout)' |

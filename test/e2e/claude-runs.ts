@@ -41,6 +41,8 @@ export interface RunOptions extends Partial<Omit<ClaudeSpec, 'endpoint'>> {
   readonly timeoutSeconds?: number;
   /** Fires the moment an event for which it is true was stored. */
   readonly stopAt?: (event: Event) => boolean;
+  /** Fires when this resolves. */
+  readonly stopWhen?: Promise<unknown>;
   readonly stopReason?: KillReason;
   readonly patience?: Patience;
   /** The credential that the runner holds, where it is not the right one. */
@@ -85,6 +87,7 @@ export function useClaude(
     const {
       timeoutSeconds = 45,
       stopAt,
+      stopWhen,
       stopReason = 'cancelled',
       key = realKey,
       baseUrl,
@@ -104,6 +107,7 @@ export function useClaude(
     const task: TaskRecord = { ...record, id: newTaskId(), createdAt: new Date().toISOString(), timeoutSeconds };
     await store.create(keys.sealed(task.id), await seal.seal(Buffer.from(JSON.stringify(spec)), task.id));
     const stop = new AbortController();
+    void stopWhen?.then(() => stop.abort(stopReason));
     const startedAt = performance.now();
     await executeRun(
       {

@@ -58,24 +58,23 @@ describe.skipIf(lacking !== undefined)(
       expect(remote.git('rev-parse', 'main')).toBe(before);
     });
 
-    test('G2: what a repository brings along does not run: attributes, submodules, LFS, links', async () => {
-      create('laden', {
+    test('G2: what a repository brings along does not run: attributes, submodules, links', async () => {
+      const remote = create('laden', { 'a.txt': 'a\n' });
+      const gitmodules = '[submodule "m"]\n\tpath = m\n\turl = ../laden\n\tupdate = !touch /workspace/output/update\n';
+      const laden = {
         '.gitattributes': '*.bin filter=lfs diff=lfs merge=lfs -text\n*.txt filter=evil\n',
-        'big.bin': 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n',
-        'a.txt': 'a\n',
-        '.gitmodules':
-          '[submodule "m"]\n\tpath = m\n\turl = ext::sh -c touch% /workspace/output/ext\n\tupdate = !touch /workspace/output/update\n',
+        'big.bin': 'small\n',
         '.lfsconfig': '[lfs]\n\turl = http://127.0.0.1:1/\n',
-      });
+        '.gitconfig': '[core]\n\thooksPath = .\n\tfsmonitor = touch /workspace/output/fsmonitor\n',
+        'post-checkout': '#!/bin/sh\ntouch /workspace/output/hook\n',
+      };
+      const links = { m: remote.git('rev-parse', 'main') };
+      remote.commit({ ...laden, '.gitmodules': gitmodules }, { links });
       const { spec } = await serve('laden');
-      const done = await run([useBash('git status --short; cat big.bin'), say('ok')], { repo: spec });
+      const done = await run([useBash('git status --short; cat m/a.txt big.bin'), say('ok')], { repo: spec });
       expect(done.result).toMatchObject({ status: 'succeeded' });
       expect(pathsOf(done.result)).toEqual([]);
-      expect(seenInside(done)).toContain('oid sha256:00');
-      const phases = done.events.filter(({ stream }) => stream === 'phase').map(({ text }) => text);
-      expect(phases).toEqual(
-        expect.arrayContaining([expect.stringContaining('submodules'), expect.stringContaining('Git LFS')]),
-      );
+      expect(seenInside(done)).toContain('a\\nsmall');
     });
 
     test('prior A7a: a secret of the task is not in the commit, unless Claude writes it there', async () => {

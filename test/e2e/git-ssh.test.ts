@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RepositorySpec } from '../../src/contracts/repository.ts';
 import { lackingSshd, type SshServer, startSshServer } from '../fakes/git-server-ssh.ts';
 import { say, useBash } from '../fakes/model-server.ts';
-import { lacking as lackingClaude, useClaude } from './claude-runs.ts';
+import { lacking as lackingClaude, seenInside, useClaude } from './claude-runs.ts';
 import { commit, useRepositories } from './git-runs.ts';
 
 const lacking = lackingClaude ?? lackingSshd;
@@ -31,14 +31,27 @@ describe.skipIf(lacking !== undefined)(
 
     test('prior A8c: row 14, 15: is cloned with a deploy key and pushed to; the key is nowhere', async () => {
       const remote = create('keyed', { a: '1\n' });
-      const look = 'ls -A ~ ~/.ssh; grep -rl "PRIVATE KEY" . /tmp /runyard 2>/dev/null; echo 2 >> a';
+      // It finds what is there, and prints the line of a key that is looked for below.
+      const hunt =
+        'printf "PRIVATE KEY\\n1\\ndecoy-found\\n" > /tmp/decoy; grep -rhaA2 "PRIVATE KEY" . ~ /tmp /runyard /proc/[0-9]*/environ';
+      const look = `ls -A ~ ~/.ssh; ${hunt} 2>/dev/null; echo 2 >> a`;
       const done = await run([useBash(look), say('done')], { repo: repo('keyed', { commit }) });
       expect(done.result).toMatchObject({ status: 'succeeded', git: { pushed: true, diffStat: { insertions: 1 } } });
       expect(remote.git('rev-parse', 'main')).toBe(done.result.git?.sha);
       const middle = state.server!.key.split('\n')[2] ?? '';
+      expect(JSON.stringify(done.upstream.requests)).toContain('decoy-found');
       for (const told of [done.result, done.events, done.upstream.requests]) {
         expect(JSON.stringify(told)).not.toContain(middle);
       }
+    });
+
+    test('a submodule is fetched with the same key', async () => {
+      const links = { m: create('keyed-inner', { i: 'inner\n' }).git('rev-parse', 'main') };
+      const gitmodules = '[submodule "m"]\n\tpath = m\n\turl = ../keyed-inner\n';
+      create('keyed-outer', { a: '1\n' }).commit({ '.gitmodules': gitmodules }, { links });
+      const done = await run([useBash('cat m/i'), say('done')], { repo: repo('keyed-outer') });
+      expect(done.result).toMatchObject({ status: 'succeeded' });
+      expect(seenInside(done)).toContain('inner');
     });
 
     test.each<[string, () => Partial<RepositorySpec>, RegExp]>([

@@ -16,9 +16,15 @@ export interface Repositories {
 export interface TestRepository {
   readonly bare: string;
   /** Commits these files (null deletes one) to the branch and gives the commit. */
-  commit(files: Readonly<Record<string, string | null>>, options?: { readonly branch?: string }): string;
+  commit(files: Readonly<Record<string, string | null>>, options?: CommitOptions): string;
   /** Runs git in the bare repository. */
   git(...args: string[]): string;
+}
+
+export interface CommitOptions {
+  readonly branch?: string;
+  /** Commits of other repositories, by the path at which they stand. */
+  readonly links?: Readonly<Record<string, string>>;
 }
 
 const environment = {
@@ -46,7 +52,7 @@ export function openRepositories(): Repositories {
       git(bare, 'config', 'http.receivepack', 'true');
       git(root, 'init', '-q', '-b', 'main', work);
       git(work, 'remote', 'add', 'origin', bare);
-      const commit: TestRepository['commit'] = (changed, { branch = 'main' } = {}) => {
+      const commit: TestRepository['commit'] = (changed, { branch = 'main', links = {} } = {}) => {
         const there = git(bare, 'for-each-ref', `refs/heads/${branch}`) !== '';
         git(work, 'fetch', '-q', 'origin');
         if (there) git(work, 'checkout', '-q', '-B', branch, `origin/${branch}`);
@@ -59,6 +65,10 @@ export function openRepositories(): Repositories {
           }
         }
         git(work, 'add', '-A', '-f');
+        for (const [path, sha] of Object.entries(links)) {
+          mkdirSync(join(work, path), { recursive: true });
+          git(work, 'update-index', '--add', '--cacheinfo', `160000,${sha},${path}`);
+        }
         git(work, 'commit', '-q', '--allow-empty', '-m', `change ${Object.keys(changed).join(' ')}`);
         git(work, 'push', '-q', 'origin', branch);
         return git(work, 'rev-parse', 'HEAD');
@@ -86,6 +96,8 @@ export interface GitServerOptions {
   readonly isPublic?: boolean;
   /** Called before each push is received. */
   readonly beforePush?: () => void;
+  /** The connection breaks once a push was carried out, before its sender has heard of it. */
+  readonly isLostAfterPush?: boolean;
   /** Answers in place of git where it gives true. */
   readonly instead?: (request: IncomingMessage, response: ServerResponse) => boolean;
 }
@@ -104,7 +116,7 @@ export async function startGitServer(dir: string, options: GitServerOptions = {}
       return void response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end('no');
     }
     if (isPush && method === 'POST') options.beforePush?.();
-    serve(dir, request, response);
+    serve(dir, request, response, isPush && method === 'POST' && options.isLostAfterPush === true);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
@@ -127,7 +139,7 @@ function passwordOf(authorization = ''): string {
   return pair.slice(pair.indexOf(':') + 1);
 }
 
-function serve(dir: string, request: IncomingMessage, response: ServerResponse): void {
+function serve(dir: string, request: IncomingMessage, response: ServerResponse, isLost: boolean): void {
   const [path = '', query = ''] = (request.url ?? '').split('?');
   const backend = spawn('git', ['http-backend'], {
     env: {
@@ -146,6 +158,10 @@ function serve(dir: string, request: IncomingMessage, response: ServerResponse):
   });
   request.pipe(backend.stdin);
   for (const stream of [backend.stdin, response]) stream.on('error', () => backend.kill());
+  if (isLost) {
+    backend.stdout.resume();
+    return void backend.on('close', () => request.socket.destroy());
+  }
   const head: { bytes: Buffer | undefined } = { bytes: Buffer.alloc(0) };
   backend.stdout.on('data', (chunk: Buffer) => {
     if (head.bytes === undefined) return void response.write(chunk);

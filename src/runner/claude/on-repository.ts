@@ -1,3 +1,4 @@
+import type { Artifact } from '../../contracts/artifact.ts';
 import { asRunyardError } from '../../contracts/errors.ts';
 import type { RepositorySpec } from '../../contracts/repository.ts';
 import type { KillReason } from '../../contracts/sandbox.ts';
@@ -38,12 +39,22 @@ export async function withCommit(
   context: RunContext,
 ): Promise<RunOutcome> {
   if (repository === undefined || outcome.status !== 'succeeded') return outcome;
-  const { git, error } = await repository.finish();
-  const told = git === undefined ? outcome : { ...outcome, git };
-  return error === undefined ? told : { ...told, ...endOf(error, context) };
+  const { git, error, patch, besides = [] } = await repository.finish();
+  const told = {
+    ...outcome,
+    ...(git === undefined ? {} : { git }),
+    ...(patch === undefined ? {} : { artifacts: inOrder([...outcome.artifacts, patch]) }),
+  };
+  if (error === undefined) return told;
+  const end = endOf(error, context);
+  return { ...told, ...end, error: { ...end.error, message: [end.error.message, ...besides].join(' ') } };
 }
 
 // --- Internal helpers ---
+
+function inOrder(artifacts: readonly Artifact[]): Artifact[] {
+  return artifacts.toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
 
 function withoutRepository(error: unknown, context: RunContext): RunOutcome {
   const { code, message, hint } = asRunyardError(error);

@@ -1,5 +1,6 @@
 import { transcriptPath } from '../../contracts/conversation.ts';
 import type { Gateway } from '../../contracts/gateway.ts';
+import { patchPath } from '../../contracts/repository.ts';
 import type { CollectOptions } from '../../contracts/sandbox.ts';
 import type { ClaudeResult, ClaudeSpec, RunError } from '../../contracts/task.ts';
 import { placed, runVariables } from '../code/run-code.ts';
@@ -63,7 +64,7 @@ async function runBehind(
       door: gateway.serve,
       takeStdout: { step: placeOfClaude(spec) + layers.stepsBefore, take: stream.take },
       patience: (step) => patienceWith(spec, step - layers.stepsBefore, context.patience),
-      ...(spec.artifacts.length === 0 ? {} : { select: selectBy(spec.artifacts, context) }),
+      ...(spec.artifacts.length === 0 ? {} : { select: selectBy(spec, context) }),
     },
     context,
   );
@@ -111,13 +112,15 @@ function withFault(fault: RunError | undefined, verdict: Verdict): Verdict {
 }
 
 /** Everything below `output/`, and what the caller's globs match besides. */
-function selectBy(globs: readonly string[], { events }: RunContext): NonNullable<CollectOptions['select']> {
+function selectBy({ artifacts, repo }: ClaudeSpec, { events }: RunContext): NonNullable<CollectOptions['select']> {
+  const own = [transcriptPath, ...(repo?.commit === undefined ? [] : [patchPath])];
   return async (paths) => {
-    const matching = await pathsMatching(globs, paths);
+    const matching = await pathsMatching(artifacts, paths);
     if (typeof matching === 'string') events.note('phase', `the artifacts' globs were not used: ${matching}`);
     const chosen = new Set(typeof matching === 'string' ? [] : matching);
-    if (chosen.delete(transcriptPath))
-      events.note('phase', `${transcriptPath} of the working directory was not kept: that name is Runyard's own`);
+    for (const path of own.filter((each) => chosen.delete(each))) {
+      events.note('phase', `${path} of the working directory was not kept: that name is Runyard's own`);
+    }
     return paths.filter((path) => path.startsWith('output/') || chosen.has(path));
   };
 }

@@ -24,7 +24,10 @@ if [ "$DEPTH" = 0 ]; then depth=; else depth="--depth=$DEPTH"; fi
 fetch() { git fetch -q --no-tags "$@"; }
 `;
 
-/** Finds the ref, fetches it and packs what came. Nothing is checked out here. */
+/**
+ * Finds the ref, fetches it and packs what came. Nothing is checked out here: what the tree holds beside its own files is
+ * told, or refused where it cannot be had.
+ */
 export const cloneScript = `${beginning}
 git ls-remote --symref "$REPO" HEAD "refs/heads/$REF" "refs/tags/$REF" > /tmp/refs || fail reach
 [ -s /tmp/refs ] || [ -n "$REF" ] || fail empty
@@ -58,7 +61,20 @@ git update-ref refs/runyard/checkout "$sha" || fail git
 git pack-refs --all || fail git
 # Whatever was fetched in more than one piece becomes one pack.
 [ "$(ls .git/objects/pack/*.pack 2>/dev/null | wc -l)" = 1 ] || git repack -qad || fail git
-if git cat-file -e "$sha:.gitmodules" 2>/dev/null; then fact submodules yes; fi
-if git grep -q 'filter=lfs' "$sha" -- '.gitattributes' '*/.gitattributes' 2>/dev/null; then fact lfs yes; fi
+# Files that are pointers to what lies in Git LFS, by what the tree itself says of them.
+if git grep -q 'filter=lfs' "$sha" -- '.gitattributes' '*/.gitattributes' 2>/dev/null; then
+  GIT_INDEX_FILE=/tmp/index git read-tree "$sha" || fail git
+  GIT_INDEX_FILE=/tmp/index git ls-files -z -- ':(attr:filter=lfs)' > /tmp/lfs || fail git
+  GIT_INDEX_FILE=/tmp/index xargs -0 -r git --literal-pathspecs grep --cached -l -z -e '^version https://git-lfs' -- < /tmp/lfs > /tmp/pointers 2>/dev/null
+  if [ -s /tmp/pointers ]; then fact lfs "$(head -z -n 1 /tmp/pointers | tr -d '\\0' | base64 -w 0)"; fail lfs; fi
+fi
+# Commits of other repositories, and where those are said to lie: a stranger's words, so they travel as base64.
+git ls-tree -r -z "$sha" > /tmp/tree || fail git
+if grep -z '^160000 ' /tmp/tree > /tmp/links; then
+  git config -z --blob "$sha:.gitmodules" --list > /tmp/modules 2>/dev/null || : > /tmp/modules
+  [ "$(cat /tmp/links /tmp/modules | wc -c)" -le 32768 ] || fail many_submodules
+  fact links "$(base64 -w 0 < /tmp/links)"
+  fact modules "$(base64 -w 0 < /tmp/modules)"
+fi
 fact sha "$sha"
 `;

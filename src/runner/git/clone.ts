@@ -6,6 +6,7 @@ import type { RunContext } from '../run-context.ts';
 import { cloneScript } from './clone-script.ts';
 import { refuseFailed } from './failure.ts';
 import { type GitJob, inGitWall } from './git-wall.ts';
+import { type Submodule, submodulesOf } from './submodules.ts';
 
 /** A repository that was fetched and waits in a wall of its own, packed. */
 export interface Clone {
@@ -13,8 +14,10 @@ export interface Clone {
   readonly sha: string;
   /** Undefined where a tag or a commit was asked for. */
   readonly branch: string | undefined;
-  /** Places it in pieces below `folder` of the run's wall, where `checkoutStep` finds it. */
-  lay(place: Wall['place'], folder: string): Promise<void>;
+  /** Commits of other repositories in its tree. */
+  readonly submodules: readonly Submodule[];
+  /** Places it in pieces below `folder` of a wall; gives its bytes. Throws `git_error` where they are more than `bytesMax`. */
+  lay(place: Wall['place'], folder: string, bytesMax: number): Promise<number>;
   /** Always called. */
   remove(): Promise<void>;
 }
@@ -41,35 +44,41 @@ export async function cloneRepository(spec: RepositorySpec, context: RunContext)
   const { answer, collect, remove } = await inGitWall({ ...jobOf(spec), script: cloneScript, env }, context);
   try {
     refuseFailed(answer, { spec, task: context.task, doing: 'fetched' });
+    return {
+      sha: answer.facts.get('sha') ?? '',
+      branch: answer.facts.get('branch'),
+      submodules: submodulesOf(answer.facts, spec, context),
+      async lay(place, folder, bytesMax) {
+        const laid = { bytes: 0 };
+        const { skipped } = await collect({
+          select: async (paths) => paths.filter((path) => repositoryFile.test(path)),
+          maxFiles: 16,
+          maxBytes: bytesMax,
+          onFile: async (file) => {
+            laid.bytes += file.sizeBytes;
+            await placePieces(file, place, folder);
+          },
+        });
+        if (skipped > 0) throw new RunyardError('git_error', tooLarge(spec));
+        return laid.bytes;
+      },
+      remove,
+    };
   } catch (error) {
     await remove();
     throw error;
   }
-  tellLeftOut(answer.facts, context);
-  return {
-    sha: answer.facts.get('sha') ?? '',
-    branch: answer.facts.get('branch'),
-    async lay(place, folder) {
-      const { skipped } = await collect({
-        select: async (paths) => paths.filter((path) => repositoryFile.test(path)),
-        maxFiles: 16,
-        maxBytes: repositoryBytesMax,
-        onFile: (file) => placePieces(file, place, folder),
-      });
-      if (skipped > 0) throw new RunyardError('git_error', tooLarge(spec));
-    },
-    remove,
-  };
 }
+
+/** Of a repository and its submodules; the rest of the workspace is left for the working tree. */
+export const repositoryBytesMax = 2 * 1024 ** 3;
 
 // --- Internal helpers ---
 
-/** The rest of the workspace is left for the working tree. */
-const repositoryBytesMax = 2 * 1024 ** 3;
 const repositoryFile = /^repository\/\.git\/(objects\/pack\/pack-[0-9a-f]+\.(pack|idx)|shallow|packed-refs)$/;
 
 function tooLarge({ url }: RepositorySpec): string {
-  return `${url} is larger than ${repositoryBytesMax / 1024 ** 3} GiB: ask for less of its history with repo.depth.`;
+  return `${url} and what it holds is larger than ${repositoryBytesMax / 1024 ** 3} GiB: ask for less of its history with repo.depth.`;
 }
 
 /** Small enough that no wall holds much of a repository in memory at once. */
@@ -93,9 +102,4 @@ async function placePieces({ path, content }: CollectedFile, place: Wall['place'
     if (state.bytes >= pieceBytes) await flush();
   }
   if (state.bytes > 0 || state.pieces === 0) await flush();
-}
-
-function tellLeftOut(facts: ReadonlyMap<string, string>, { events }: RunContext): void {
-  if (facts.has('submodules')) events.note('phase', 'the repository has submodules: their folders are empty here');
-  if (facts.has('lfs')) events.note('phase', 'the repository uses Git LFS: its large files are pointers here');
 }

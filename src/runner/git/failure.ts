@@ -4,6 +4,7 @@ import type { RepositorySpec } from '../../contracts/repository.ts';
 import type { TaskRecord } from '../../contracts/task.ts';
 import { statusOfEnd } from '../limits.ts';
 import type { GitAnswer } from './git-wall.ts';
+import { pathInWords } from './submodules.ts';
 
 export interface GitAttempt {
   readonly spec: RepositorySpec;
@@ -21,19 +22,18 @@ export function refuseFailed(answer: GitAnswer, attempt: GitAttempt): void {
     throw new RunyardError(error.code, `While ${attempt.spec.url} was ${attempt.doing}: ${error.message}`);
   }
   if (denial !== undefined) throw new RunyardError('egress_denied', `${attempt.spec.url}: ${denial}`);
-  const [code, message] = wordsOf(failure ?? '', answer.stderr, attempt);
-  throw new RunyardError(code, message);
+  throw wordsOf(failure ?? '', answer, attempt);
 }
 
 // --- Internal helpers ---
 
-function wordsOf(failure: string, stderr: string, { spec, doing }: GitAttempt): [ErrorCode, string] {
-  const known = ownWords[failure]?.(spec);
-  if (known !== undefined) return known;
+function wordsOf(failure: string, { facts, stderr }: GitAnswer, { spec, doing }: GitAttempt): RunyardError {
+  const known = ownWords[failure]?.(spec, facts);
+  if (known !== undefined) return new RunyardError(...known);
   const sign = signs.find(({ pattern }) => pattern.test(stderr));
-  if (sign !== undefined) return ['git_error', sign.words(spec)];
+  if (sign !== undefined) return new RunyardError('git_error', sign.words(spec));
   const last = cleanText(withoutSecret(stderr, spec.secret)).trim().split('\n').at(-1)?.trim().slice(0, lineCharsMax);
-  return ['git_error', `${spec.url} could not be ${doing}${last ? `. Git said: ${last}` : '.'}`];
+  return new RunyardError('git_error', `${spec.url} could not be ${doing}${last ? `. Git said: ${last}` : '.'}`);
 }
 
 const lineCharsMax = 200;
@@ -42,8 +42,11 @@ function withoutSecret(text: string, secret: string | undefined): string {
   return secret ? text.replaceAll(secret, '***') : text;
 }
 
+/** What a `RunyardError` is made of. */
+type Words = [code: ErrorCode, message: string, options?: { readonly hint: string }];
+
 /** What our scripts find out themselves. */
-const ownWords: Readonly<Record<string, (spec: RepositorySpec) => [ErrorCode, string]>> = {
+const ownWords: Readonly<Record<string, (spec: RepositorySpec, facts: GitAnswer['facts']) => Words>> = {
   no_git: () => ['sandbox_unavailable', 'There is no git in the sandbox. Install git where the runner is.'],
   no_ssh: () => [
     'sandbox_unavailable',
@@ -51,14 +54,21 @@ const ownWords: Readonly<Record<string, (spec: RepositorySpec) => [ErrorCode, st
   ],
   unknown_ref: ({ url, ref }) => ['git_error', `${url} has no branch, tag or commit ${ref ?? 'to begin with'}.`],
   empty: ({ url }) => ['git_error', `${url} is empty: it has no commit to begin with.`],
+  lfs: ({ url }, facts) => [
+    'git_error',
+    `${pathInWords(Buffer.from(facts.get('lfs') ?? '', 'base64').toString('utf8'))} of ${url} lies in Git LFS, which is not fetched.`,
+    { hint: 'Name a ref whose files lie in git itself, or bring the checked-out files as inputs.' },
+  ],
+  many_submodules: ({ url }) => ['git_error', `${url} names more submodules than are fetched for a run.`],
   base_gone: ({ url }) => ['git_error', `${url} no longer has the commit that the run began with.`],
   bad_pack: () => ['git_error', 'What the run committed is no sound part of a repository, so it was not pushed.'],
-  moved: ({ url, commit }) => [
-    'git_error',
-    `The branch ${commit?.branch ?? ''} of ${url} has moved on meanwhile, so nothing was pushed. on_conflict can be rebase or force.`,
-  ],
+  moved: (spec) => ['git_error', movedOn(spec)],
   rebase: ({ url }) => ['git_error', `The commits could not be carried over to what ${url} has by now.`],
 };
+
+function movedOn({ url, commit }: RepositorySpec): string {
+  return `The branch ${commit?.branch ?? ''} of ${url} has moved on meanwhile, so nothing was pushed. on_conflict can be rebase or force.`;
+}
 
 /** What git, ssh and the forges say, the most telling first. */
 const signs: readonly { readonly pattern: RegExp; readonly words: (spec: RepositorySpec) => string }[] = [
@@ -92,7 +102,7 @@ const signs: readonly { readonly pattern: RegExp; readonly words: (spec: Reposit
   },
   {
     pattern: /stale info|\[rejected\]|fetch first|non-fast-forward/,
-    words: (spec) => ownWords.moved!(spec)[1],
+    words: (spec) => movedOn(spec),
   },
   {
     pattern: /\[remote rejected\]|pre-receive hook declined|protected branch/,

@@ -26,9 +26,20 @@ count() {
 }
 tell() { count "$1" "$2"; fact sha "$2"; }
 head_there() { git ls-remote "$REPO" "refs/heads/$BRANCH" > /tmp/refs || fail reach; awk -v want="refs/heads/$BRANCH" '$2 == want { print $1; exit }' /tmp/refs; }
-push() { git push -q "$@" 2>/tmp/said; code=$?; cat /tmp/said >&2; return $code; }
+push() {
+  fact push begun
+  git push -q "$@" 2>/tmp/said; code=$?; cat /tmp/said >&2
+  if [ "$code" != 0 ] && grep -qE "$no" /tmp/said; then fact push refused; fi
+  return $code
+}
+# Said where the branch was surely not moved. A connection that breaks says nothing of it.
+no='rejected]|stale info|fetch first|non-fast-forward|error: 4[0-9][0-9]|Authentication failed|Permission denied|could not read|Failed to connect'
 is_behind() { grep -qE 'stale info|fetch first|non-fast-forward' /tmp/said; }
-refuse() { if is_behind; then fail moved; else fail push; fi; }
+refuse() {
+  if is_behind; then fail moved; fi
+  if [ "$(head_there 2>/dev/null)" = "$1" ]; then fact pushed yes; exit 0; fi
+  fail push
+}
 
 tell "$BASE" "$TIP"
 if [ "$PUSH" = no ]; then exit 0; fi
@@ -54,7 +65,7 @@ carry_over() {
 there=$(head_there) || exit 1
 case "$ON_CONFLICT" in
   force)
-    push "--force-with-lease=refs/heads/$BRANCH:$there" "$REPO" "$TIP:refs/heads/$BRANCH" || refuse ;;
+    push "--force-with-lease=refs/heads/$BRANCH:$there" "$REPO" "$TIP:refs/heads/$BRANCH" || refuse "$TIP" ;;
   rebase)
     tries=0
     sha=$TIP
@@ -67,11 +78,11 @@ case "$ON_CONFLICT" in
       fi
       push "$REPO" "$sha:refs/heads/$BRANCH" && break
       tries=$((tries + 1))
-      { is_behind && [ "$tries" -lt 3 ]; } || refuse
+      { is_behind && [ "$tries" -lt 3 ]; } || refuse "$sha"
       there=$(head_there) || exit 1
     done ;;
   *)
-    push "$REPO" "$TIP:refs/heads/$BRANCH" || refuse ;;
+    push "$REPO" "$TIP:refs/heads/$BRANCH" || refuse "$TIP" ;;
 esac
 fact pushed yes
 `;

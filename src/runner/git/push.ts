@@ -1,96 +1,96 @@
-import { cleanText } from '../../contracts/clean-text.ts';
+import type { Artifact } from '../../contracts/artifact.ts';
 import { asRunyardError } from '../../contracts/errors.ts';
-import type { CommitSpec, GitResult, RepositorySpec } from '../../contracts/repository.ts';
-import type { CollectedFile } from '../../contracts/sandbox.ts';
+import {
+  type CommitSpec,
+  type GitResult,
+  patchPath,
+  type RepositorySpec,
+  runMark,
+} from '../../contracts/repository.ts';
 import type { RunError } from '../../contracts/task.ts';
 import type { RunContext } from '../run-context.ts';
 import { type Clone, jobOf } from './clone.ts';
+import { type Commits, type CommitsLeft, keepPatch } from './commits.ts';
 import { refuseFailed } from './failure.ts';
 import { inGitWall } from './git-wall.ts';
 import { pushScript } from './push-script.ts';
 import { identity } from './workspace-steps.ts';
 
-/** What `commitStep` left, as a stranger's data. */
-export interface Commits {
-  /** Takes a file that is the step's own; false for any other. */
-  take(file: CollectedFile): Promise<boolean>;
-  /** The last commit, and the pack of all that are new; no pack where nothing was changed. Undefined where it failed. */
-  readonly left: { readonly tip: string; readonly pack: Uint8Array | undefined } | undefined;
-  /** What git said last, where it failed. */
-  readonly reason: string;
-}
-
-/** More than this in one push is what most forges refuse in any case. */
-const packBytesMax = 100 * 1024 ** 2;
-
-export function catchCommits(folder: string): Commits {
-  const own = `output/${folder}/`;
-  const state: { left: Commits['left']; reason: string } = { left: undefined, reason: '' };
-  return {
-    get left() {
-      return state.left;
-    },
-    get reason() {
-      return state.reason;
-    },
-    async take({ path, content, sizeBytes }) {
-      if (!path.startsWith(own)) return false;
-      const [, tip, kind] = /^([0-9a-f]{40}|[0-9a-f]{64})\.(pack|same)$/.exec(path.slice(own.length)) ?? [];
-      const isLog = path === `${own}log`;
-      const most = kind === 'pack' ? packBytesMax : isLog ? logBytesMax : 0;
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of content) if (sizeBytes <= most) chunks.push(chunk);
-      if (isLog) state.reason ||= lastLine(Buffer.concat(chunks).toString('utf8'));
-      if (tip !== undefined && sizeBytes > most)
-        state.reason = `the commit is larger than ${packBytesMax / 1024 ** 2} MiB`;
-      else if (tip !== undefined) state.left = { tip, pack: kind === 'pack' ? Buffer.concat(chunks) : undefined };
-      return true;
-    },
-  };
-}
-
 export interface GitOutcome {
   readonly git?: GitResult;
   readonly error?: RunError;
+  /** The commit, where it was not pushed. */
+  readonly patch?: Artifact;
+  /** Sentences that hold whichever error the run ends with. */
+  readonly besides?: readonly string[];
 }
 
-/** Pushes what the run committed, where that is wanted. Never throws: what goes wrong is told beside the rest of the result. */
+/**
+ * Pushes what the run committed, where that is wanted, and keeps it where it was not pushed. Never throws: what goes wrong
+ * is told beside the rest of the result.
+ */
 export async function pushCommits(
-  spec: RepositorySpec & { readonly commit: CommitSpec },
+  spec: SpecWithCommit,
   clone: Clone,
   commits: Commits,
   context: RunContext,
 ): Promise<GitOutcome> {
-  const branch = spec.commit.branch ?? clone.branch;
-  if (commits.left === undefined) {
-    const reason = commits.reason === '' ? '' : ` Git said: ${commits.reason}`;
-    return { error: { code: 'git_error', message: `The changes could not be committed.${reason}` } };
-  }
-  const { tip, pack } = commits.left;
+  const { left, reason } = commits;
+  if (left === undefined) return { error: notCommitted(reason) };
+  const branch = spec.commit.branch?.replaceAll(runMark, String(context.run)) ?? clone.branch;
   const named = branch === undefined ? {} : { branch };
-  if (pack === undefined) {
+  if (left.pack === undefined) {
     context.events.note('phase', 'nothing was changed, so there is nothing to commit');
-    return { git: { sha: clone.sha, ...named, pushed: false, diffStat: { files: 0, insertions: 0, deletions: 0 } } };
+    const git = { sha: clone.sha, ...named, pushed: false, diffStat: { files: 0, insertions: 0, deletions: 0 } };
+    return withBeyond({ git }, left);
   }
-  if (spec.commit.push && branch === undefined) {
-    return {
-      git: { sha: tip, pushed: false },
-      error: { code: 'git_error', message: 'No branch was checked out: name one in repo.commit.branch.' },
-    };
-  }
-  context.events.note('phase', spec.commit.push ? `push to ${branch} begins` : 'the commit is checked');
-  return carryOut({ ...spec, commit: { ...spec.commit, ...named } }, clone, { tip, pack }, context);
+  const outcome = await carryOut(
+    { ...spec, commit: { ...spec.commit, ...named } },
+    clone,
+    { ...left, pack: left.pack },
+    context,
+  );
+  return outcome.git?.pushed ? outcome : withPatch(withBeyond(outcome, left), left, context);
 }
 
 // --- Internal helpers ---
 
+type SpecWithCommit = RepositorySpec & { readonly commit: CommitSpec };
+
+function notCommitted(reason: string): RunError {
+  const why =
+    reason === ''
+      ? ' It did not come out of the sandbox: output is no folder, or too much was kept besides.'
+      : ` Git said: ${reason}`;
+  return { code: 'git_error', message: `The changes could not be committed.${why}` };
+}
+
+function withBeyond(outcome: GitOutcome, { beyond }: CommitsLeft): GitOutcome {
+  if (beyond.length === 0 || outcome.error !== undefined) return outcome;
+  const more = beyond.length === 1 ? '' : ` So it is with ${beyond.length - 1} more.`;
+  const message = `${beyond[0]}${more} Nothing was pushed.`;
+  return { ...outcome, error: { code: 'git_error', message } };
+}
+
+async function withPatch(outcome: GitOutcome, left: CommitsLeft, context: RunContext): Promise<GitOutcome> {
+  const kept = await keepPatch(left, context);
+  if ('error' in kept) {
+    const besides = [...(outcome.besides ?? []), kept.error.message];
+    return outcome.error === undefined ? { ...outcome, error: kept.error } : { ...outcome, besides };
+  }
+  const besides = [...(outcome.besides ?? []), `The commit is kept as ${patchPath}.`];
+  return { ...outcome, patch: kept.artifact, besides };
+}
+
 async function carryOut(
-  spec: RepositorySpec & { readonly commit: CommitSpec },
+  spec: SpecWithCommit,
   { sha: base, branch: source = '' }: Clone,
-  { tip, pack }: { readonly tip: string; readonly pack: Uint8Array },
+  { tip, pack, beyond }: CommitsLeft & { readonly pack: Uint8Array },
   context: RunContext,
 ): Promise<GitOutcome> {
-  const { branch, push, onConflict } = spec.commit;
+  const { branch, onConflict } = spec.commit;
+  const push = spec.commit.push && beyond.length === 0;
+  context.events.note('phase', push ? `push to ${branch} begins` : 'the commit is checked');
   const named = branch === undefined ? {} : { branch };
   const env = {
     ...{ BASE: base, TIP: tip, SOURCE: source, BRANCH: branch ?? '', DEPTH: String(spec.depth) },
@@ -108,11 +108,17 @@ async function carryOut(
       refuseFailed(answer, { spec, task: context.task, doing: 'pushed to' });
       return { git };
     } catch (error) {
-      return { git, error: errorOf(error) };
+      return { git, error: errorOf(error), besides: doubtsOf(answer.facts, spec) };
     }
   } catch (error) {
     return { git: { sha: tip, pushed: false, ...named }, error: errorOf(error) };
   }
+}
+
+/** What is not known of a push that was cut off. */
+function doubtsOf(facts: ReadonlyMap<string, string>, { url, commit }: SpecWithCommit): string[] {
+  if (facts.get('push') !== 'begun' || facts.has('pushed')) return [];
+  return [`The push had begun, and whether ${commit.branch} of ${url} was moved is not known.`];
 }
 
 function errorOf(error: unknown): RunError {
@@ -139,11 +145,4 @@ function piecesOf(pack: Uint8Array) {
     path: `pack/${String(index).padStart(6, '0')}`,
     content: pack.subarray(index * pieceBytes, (index + 1) * pieceBytes),
   }));
-}
-
-const logBytesMax = 64 * 1024;
-const lineCharsMax = 200;
-
-function lastLine(text: string): string {
-  return cleanText(text).trim().split('\n').at(-1)?.trim().slice(0, lineCharsMax) ?? '';
 }

@@ -1,10 +1,13 @@
+import { RunyardError } from '../../contracts/errors.ts';
 import type { RepositorySpec } from '../../contracts/repository.ts';
-import { type CollectedFile, type PlacedFile, wallPaths } from '../../contracts/sandbox.ts';
+import type { CollectedFile, PlacedFile } from '../../contracts/sandbox.ts';
 import type { RunError } from '../../contracts/task.ts';
 import type { ProgramLayer } from '../program-layer.ts';
 import type { RunContext } from '../run-context.ts';
 import { cloneRepository, newFolderName } from './clone.ts';
-import { catchCommits, type GitOutcome, pushCommits } from './push.ts';
+import { catchCommits } from './commits.ts';
+import { type GitOutcome, pushCommits } from './push.ts';
+import { layTrees } from './trees.ts';
 import { checkoutStep, commitStep, pathOfFile } from './workspace-steps.ts';
 
 /** A repository that a run works on: fetched already, in need of a working tree. */
@@ -23,8 +26,14 @@ export interface RepositoryRun extends ProgramLayer {
 export async function openRepository(spec: RepositorySpec, context: RunContext): Promise<RepositoryRun> {
   const folder = newFolderName();
   const clone = await cloneRepository(spec, context);
-  const commits = catchCommits(folder);
   const { commit } = spec;
+  if (commit?.push && (commit.branch ?? clone.branch) === undefined) {
+    await clone.remove();
+    throw new RunyardError('git_error', `${spec.ref} of ${spec.url} is no branch, so there is none to push to.`, {
+      hint: 'Name one in repo.commit.branch.',
+    });
+  }
+  const commits = catchCommits(folder);
   const steps = { own: 0 };
   return {
     stepsBefore: 1,
@@ -35,14 +44,14 @@ export async function openRepository(spec: RepositorySpec, context: RunContext):
         ...program,
         env: { ...ownFolder, ...program.env },
         steps: [
-          checkoutStep(folder, { ...clone, url: spec.url }),
+          checkoutStep(folder),
           ...program.steps,
           ...(commit === undefined ? [] : [commitStep(folder, clone.sha, commit)]),
         ],
         stdinStep: (program.stdinStep ?? program.steps.length - 1) + 1,
       };
     },
-    lay: (place) => clone.lay(place, folder).finally(clone.remove),
+    lay: (place) => layTrees(clone, { spec, folder, place, context }),
     take: commits.take,
     endOfProgram(end, stderr) {
       if (end.lastStep === 0 && end.cause === 'exited') return { end, error: noWorkingTree(spec, stderr) };
@@ -57,11 +66,11 @@ export async function openRepository(spec: RepositorySpec, context: RunContext):
 
 // --- Internal helpers ---
 
-/** Git trusts a folder of its own user alone, and some walls show the workspace as another's. */
+/** Git trusts folders of its own user alone, and some walls show the workspace, with its submodules, as another's. */
 const ownFolder = {
   GIT_CONFIG_COUNT: '1',
   GIT_CONFIG_KEY_0: 'safe.directory',
-  GIT_CONFIG_VALUE_0: wallPaths.workspace,
+  GIT_CONFIG_VALUE_0: '*',
 } as const;
 
 function noWorkingTree({ url }: RepositorySpec, stderr: string): RunError {

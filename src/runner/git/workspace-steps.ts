@@ -7,12 +7,9 @@ import { cleanGit } from './git-wall.ts';
  * untrusted, the last after it: what that one leaves is a stranger's data.
  */
 
-/** Makes the working tree of what `Clone.lay` has placed, and lays the caller's files over it. */
-export function checkoutStep(
-  folder: string,
-  { sha, branch, url }: { readonly sha: string; readonly branch: string | undefined; readonly url: string },
-): Step {
-  return step('checkout', checkoutScript, [folder, sha, branch ?? '', url]);
+/** Makes the working trees of what `layTrees` has placed, and lays the caller's files over them. */
+export function checkoutStep(folder: string): Step {
+  return step('checkout', checkoutScript, [folder]);
 }
 
 /** Where the caller's files wait until the working tree is there. */
@@ -20,10 +17,16 @@ export function pathOfFile(folder: string, path: string): string {
   return `${folder}/files/${path}`;
 }
 
-/** Commits, and packs what is new since `base` below `output/`, the one place that is always looked into. Never fails. */
+/**
+ * Commits, and leaves what is new since `base` below `output/`, the one place that is always looked into: as a pack, and
+ * as a patch. Never fails.
+ */
 export function commitStep(folder: string, base: string, { message, files = [] }: CommitSpec): Step {
   return step('commit', commitScript, [folder, base, message, ...files]);
 }
+
+/** A patch larger than this is not kept. */
+export const patchBytesMax = 32 * 1024 ** 2;
 
 /** What the commit is signed with. */
 export const identity = { name: 'Claude Code', email: 'noreply@anthropic.com' } as const;
@@ -54,28 +57,40 @@ g() { git -c safe.directory=* -c core.hooksPath=/dev/null -c core.fsmonitor=fals
 `;
 
 const checkoutScript = `${begin}set -e
-folder=$1 sha=$2 branch=$3 url=$4
+folder=$1
 umask 022
 command -v git >/dev/null || { echo 'there is no git in the sandbox' >&2; exit 1; }
-g init -q --template=
-find "$folder/.git" -name 000000 | while read -r first; do
-  pieces=\${first%/*}
-  to=".git/\${pieces#"$folder/.git/"}"
-  mkdir -p "\${to%/*}"
-  for piece in "$pieces"/*; do cat "$piece" >> "$to"; rm "$piece"; done
-done
+tree() (
+  from=$1 sha=$3 branch=$4 url=$5
+  cd "$2"
+  g init -q --template=
+  find "$from/.git" -name 000000 | while read -r first; do
+    pieces=\${first%/*}
+    to=".git/\${pieces#"$from/.git/"}"
+    mkdir -p "\${to%/*}"
+    for piece in "$pieces"/*; do cat "$piece" >> "$to"; rm "$piece"; done
+  done
+  g config remote.origin.url "$url"
+  g config remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'
+  if [ -n "$branch" ]; then
+    g symbolic-ref HEAD "refs/heads/$branch"
+    g reset -q --hard "$sha"
+    g config "branch.$branch.remote" origin
+    g config "branch.$branch.merge" "refs/heads/$branch"
+  else g checkout -q -f --detach "$sha"
+  fi
+  # What was fetched can be told from what is new.
+  if [ "$2" != . ]; then g update-ref refs/remotes/origin/HEAD "$sha"; fi
+  g update-ref -d refs/runyard/checkout
+)
+number=0
+while IFS= read -r -d '' -u 3 path && IFS= read -r -d '' -u 3 sha && IFS= read -r -d '' -u 3 branch && IFS= read -r -d '' -u 3 url; do
+  tree "$PWD/$folder/$number" "$path" "$sha" "$branch" "$url"
+  number=$((number + 1))
+done 3< "$folder/trees"
+if [ "$number" -gt 1 ]; then g config submodule.active .; fi
 mkdir -p .git/info
 printf '/input/\\n/output/\\n' > .git/info/exclude
-g config remote.origin.url "$url"
-g config remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'
-if [ -n "$branch" ]; then
-  g symbolic-ref HEAD "refs/heads/$branch"
-  g reset -q --hard "$sha"
-  g config "branch.$branch.remote" origin
-  g config "branch.$branch.merge" "refs/heads/$branch"
-else g checkout -q -f --detach "$sha"
-fi
-g update-ref -d refs/runyard/checkout
 if [ -d "$folder/files" ]; then cp -R -P -p --remove-destination "$folder/files/." .; fi
 rm -rf "$folder"
 mkdir -p output 2>/dev/null || true
@@ -103,7 +118,32 @@ pack() {
   if [ "$tip" = "$base" ]; then : > "$to/$tip.same"; return 0; fi
   printf '%s\\n^%s\\n' "$tip" "$base" | g pack-objects -q --revs --thin --stdout --delta-base-offset > "$to/pack" || return 1
   mv "$to/pack" "$to/$tip.pack"
+  patch > "$to/patch" && [ "$(wc -c < "$to/patch")" -le ${patchBytesMax} ] || rm -f "$to/patch"
 }
-{ commit "$@" && pack; } > "$to/log" 2>&1 < /dev/null
+patch() (
+  # What is no line of commits becomes one: a merge has no patch.
+  if [ -n "$(g rev-list -n 1 --merges "$base..$tip")" ] || ! g merge-base --is-ancestor "$base" "$tip"; then
+    tip=$(g log -1 --format=%B "$tip" | g commit-tree -p "$base" "$tip^{tree}") || exit 1
+  fi
+  # Whatever the repository's own settings say.
+  g format-patch --stdout --binary --full-index -U3 --src-prefix=a/ --dst-prefix=b/ --submodule=short --no-renames --no-color \\
+    --no-ext-diff --no-textconv --no-cover-letter --no-signature --no-attach --no-thread "$base..$tip"
+)
+# What no commit here can carry. Of repositories within this one: changes inside, commits that nobody else has, and those
+# that .gitmodules does not name. And files whose place is in Git LFS.
+beyond() {
+  g ls-files -s -z -- "$@" | grep -z '^160000 ' | while IFS= read -r -d '' entry; do
+    path=\${entry#*$'\\t'}
+    [ -e "$path/.git" ] || continue
+    named=$(g config -z -f .gitmodules --get-regexp '^submodule[.].*[.]path$' | sed -z 's/[^\\n]*\\n//' | grep -zcxF -e "$path")
+    if [ "$named" = 0 ] || [ -n "$(g -C "$path" status --porcelain --ignore-submodules=none)" ] ||
+      [ -n "$(g -C "$path" rev-list -n 1 HEAD --not --remotes)" ]; then printf 'repository %s\\0' "$path"; fi
+  done
+  g diff -z --name-only --no-renames --diff-filter=AMT "$base" HEAD | g check-attr -z --stdin filter |
+    while IFS= read -r -d '' path && IFS= read -r -d '' filter && IFS= read -r -d '' value; do
+      if [ "$value" = lfs ]; then printf '%s %s\\0' "$value" "$path"; fi
+    done
+}
+{ commit "$@" && { beyond "$@" > "$to/beyond"; pack; }; } > "$to/log" 2>&1 < /dev/null
 exit 0
 `;
