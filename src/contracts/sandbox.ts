@@ -18,6 +18,8 @@ export interface Sandbox {
 export interface EnterOptions {
   /** Whether a listener inside the wall is handed out as the program's only exit (`Observer.door`). */
   readonly door: boolean;
+  /** Of the program to come, where they are known: a wall that cannot change its limits is made with these at once. */
+  readonly limits?: WallLimits;
   readonly signal: AbortSignal;
 }
 

@@ -54,7 +54,11 @@ export interface WallJobEnd {
  * run ends as `output_limit` where they are full, and by `context.stop` where it fires.
  */
 export async function runInWall(job: WallJob, context: RunContext): Promise<WallJobEnd> {
-  const wall = await context.sandbox.enter({ door: job.door !== undefined, signal: context.stop });
+  const wall = await context.sandbox.enter({
+    door: job.door !== undefined,
+    limits: wallLimits(context.task),
+    signal: context.stop,
+  });
   try {
     await wall.place(job.files);
     await job.furnish?.(wall.place);

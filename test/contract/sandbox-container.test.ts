@@ -10,7 +10,7 @@ import { createContainer } from '../../src/sandbox/container/index.ts';
 import { probeContainer } from '../../src/sandbox/container/probe.ts';
 import { describeContainer } from '../sandbox/container-bench.ts';
 import { sandboxEndsContract } from './sandbox-ends-suite.ts';
-import { runIn } from './sandbox-harness.ts';
+import { runIn, testLimits } from './sandbox-harness.ts';
 import { sandboxLimitsContract } from './sandbox-limits-suite.ts';
 import { sandboxContract } from './sandbox-suite.ts';
 
@@ -145,14 +145,31 @@ describeContainer('on the image', ({ sandbox, engine, image, counted }) => {
     },
   );
 
-  test('what was placed is there whichever container the limits lead to', async () => {
-    const mine = other();
-    const files = [{ path: 'deep/x', content: Buffer.from('placed') }];
-    for (const processes of [64, 65]) {
-      expect((await runIn(mine, { files, limits: { processes }, argv: ['cat', 'deep/x'] })).stdout).toBe('placed');
-    }
-    await mine.close();
-  });
+  test.for([0, 1])(
+    'who says at the beginning what the program may use is given one container alone, with %i made ahead',
+    async (slots) => {
+      const mine = other(slots);
+      mine.warm();
+      for (const processes of [64, 65, 65, 64]) {
+        const limits = { ...testLimits, processes };
+        const wall = await mine.enter({ door: false, limits, signal: soon() });
+        await wall.place([{ path: 'x', content: Buffer.from('placed') }]);
+        const before = await own();
+        const program = { steps: [{ name: 'cat', argv: ['cat', 'x'] }], env: {}, stdin: Buffer.alloc(0), limits };
+        const seen: { printed: string; beside: string[] } = { printed: '', beside: [] };
+        const running = wall.start(program, {
+          output: async (_, chunk) => {
+            seen.printed += chunk;
+            seen.beside = (await own()).filter((name) => !before.includes(name));
+          },
+        });
+        expect(await running.ended).toMatchObject({ cause: 'exited', exitCode: 0 });
+        expect(seen).toEqual({ printed: 'placed', beside: [] });
+        await wall.remove();
+      }
+      await mine.close();
+    },
+  );
 
   test('a program that floods its processors and its processes is stopped at once', async () => {
     const { end } = await runIn(sandbox(), {

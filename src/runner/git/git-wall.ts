@@ -55,7 +55,7 @@ export async function inGitWall(job: GitJob, context: RunContext): Promise<GitWa
     onDenied: ({ why }) => denials.push(why),
   });
   try {
-    const wall = await context.sandbox.enter({ door: true, signal: context.stop });
+    const wall = await context.sandbox.enter({ door: true, limits: wallLimits(context.task), signal: context.stop });
     try {
       await wall.place([...toolsOf(job), ...(job.files ?? [])]);
       const said = await run(wall, job, gateway, context);

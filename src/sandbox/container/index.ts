@@ -53,6 +53,14 @@ export function createContainer(options: ContainerOptions): Sandbox {
     isUsable: ({ container }) => container.isStanding(),
     discard,
   });
+  const takeFitting = async (wanted: WallLimits): Promise<Made> => {
+    learn(wanted);
+    if (!keepsAsMuch(state.limits, wanted)) return make(wanted);
+    const made = await pool.take();
+    if (keepsAsMuch(made.limits, wanted)) return made;
+    const [other] = await Promise.all([make(wanted), discard(made)]);
+    return other;
+  };
   const withDoor = async (made: Made, door: boolean): Promise<Place & Made> => {
     try {
       return { ...made, door: door ? await openDoor(made.container) : undefined };
@@ -74,16 +82,17 @@ export function createContainer(options: ContainerOptions): Sandbox {
       pool.refill();
       state.reclaiming ??= reclaim();
     },
-    enter: async ({ door, signal }) => {
+    enter: async ({ door, limits: promised, signal }) => {
       signal.throwIfAborted();
-      const taking = pool.take().then((made) => withDoor(made, door));
+      const taken = promised === undefined ? pool.take() : takeFitting(promised);
+      const taking = taken.then((made) => withDoor(made, door));
       const first = await untilAborted(taking, signal).catch(async (reason) => {
         await taking.then(discard, () => undefined);
         throw reason;
       });
       return createWall(first, {
         withLimits: async (place, wanted) => {
-          learn(wanted);
+          if (promised === undefined) learn(wanted);
           if (keepsAsMuch(first.limits, wanted)) return place;
           return withDoor(await make(wanted), door);
         },
