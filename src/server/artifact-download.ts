@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import { RunyardError } from '../contracts/errors.ts';
 import type { TaskService } from '../contracts/task-service.ts';
 import type { RestRequest } from './rest-request.ts';
 
@@ -28,6 +29,9 @@ export async function sendArtifact(
     sent += bytes.length;
     if (sent >= artifact.sizeBytes) break;
   }
+  // Whoever was promised more would wait for it for ever.
+  if (sent < artifact.sizeBytes && !gone.aborted)
+    throw new RunyardError('backend_error', `The store has only ${sent} bytes of ${path}.`);
   response.end();
 }
 

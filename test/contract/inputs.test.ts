@@ -1,11 +1,23 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { keys } from '../../src/contracts/keys.ts';
 import { createEgress } from '../../src/gateway/egress.ts';
 import { createInputs } from '../../src/inputs/index.ts';
 import { base, home, inputs, kept, never, owner, roots, store, tree } from './inputs-bench.ts';
+
+const MiB = 1024 ** 2;
 
 beforeEach(() => {
   rmSync(roots, { recursive: true, force: true });
@@ -66,6 +78,19 @@ describe('a folder of this machine', () => {
     expect(new Set(brought).size).toBe(1);
     expect(readdirSync(join(home, 'spool'))).toEqual([]);
     expect(await store.list(keys.allInputs)).toContain(keys.input(owner, brought[0]!));
+  });
+
+  test('prior C4c: is packed piece by piece, whatever its size', async () => {
+    writeFileSync(join(tree, 'large'), '');
+    truncateSync(join(tree, 'large'), 512 * MiB);
+    const before = process.memoryUsage().rss;
+    const memory = { peak: before };
+    const look = setInterval(() => {
+      memory.peak = Math.max(memory.peak, process.memoryUsage().rss);
+    }, 10);
+    await inputs.resolve(tree, owner, never);
+    clearInterval(look);
+    expect(memory.peak - before).toBeLessThan(200 * MiB);
   });
 
   test.for([

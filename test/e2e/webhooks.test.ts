@@ -101,13 +101,44 @@ describe('a webhook', () => {
   test('is told by the next server where the first one died', async () => {
     const { received, secrets, target, callbackUrl } = await receiver();
     const first = yard.server(undefined, secrets, [target]);
-    const id = await first.tasks.submit(codeTask({ code: 'import time; time.sleep(1.5)' }, { callbackUrl }), alice);
+    const id = await first.tasks.submit(codeTask({ code: 'import time; time.sleep(3)' }, { callbackUrl }), alice);
     await first.die();
     const second = yard.server(undefined, secrets, [target]);
     await ended(second, id);
     expect(received).toHaveLength(0);
     second.tell();
     await expect.poll(() => received.length, { timeout: 10_000 }).toBe(1);
+  });
+
+  test('prior A3c: of a run whose runner was killed is sent all the same', async () => {
+    const { received, secrets, target, callbackUrl } = await receiver();
+    const server = yard.server(undefined, secrets, [target]);
+    const id = await server.tasks.submit(codeTask({ code: 'import time; time.sleep(60)' }, { callbackUrl }), alice);
+    const claim = async () => String((await yard.store.read(keys.claim(id, 0))) ?? '');
+    await expect.poll(claim, { timeout: 20_000 }).toContain('pid');
+    process.kill(Number(JSON.parse(await claim()).handle.pid), 'SIGKILL');
+    expect((await ended(server, id)).status).toBe('failed');
+    server.tell();
+    await expect.poll(() => received.length, { timeout: 10_000 }).toBe(1);
+    expect(JSON.parse(received[0]!.body)).toMatchObject({
+      type: 'task.failed',
+      data: { task_id: id, success: false, error: { code: 'runner_lost' } },
+    });
+  });
+
+  test('prior A4c A4d: of a cancelled task is sent too, and nothing sealed of it stays', async () => {
+    const { received, secrets, target, callbackUrl } = await receiver();
+    const server = yard.server(undefined, secrets, [target]);
+    const id = await server.tasks.submit(codeTask({ code: 'import time; time.sleep(60)' }, { callbackUrl }), alice);
+    expect(await yard.store.read(keys.sealed(id))).toBeDefined();
+    const patience = { waitMs: 20_000, signal: new AbortController().signal };
+    expect((await server.tasks.cancel(id, alice, patience)).status).toBe('cancelled');
+    await expect.poll(() => received.length, { timeout: 10_000 }).toBe(1);
+    expect(JSON.parse(received[0]!.body)).toMatchObject({ type: 'task.cancelled', data: { task_id: id } });
+    await expect.poll(() => webhookKey(id)).toMatchObject({ outcome: 'told' });
+    for (const key of [keys.sealed(id), keys.telling(alice.owner, id)]) {
+      expect(await yard.store.read(key)).toBeUndefined();
+    }
   });
 
   test('its address lies sealed, because it may hold a secret', async () => {

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import type { Caller } from '../../contracts/caller.ts';
+import { RunyardError } from '../../contracts/errors.ts';
 import type { TaskOutput } from '../../contracts/task-output.ts';
 import type { TaskService } from '../../contracts/task-service.ts';
 
@@ -49,7 +50,8 @@ async function* bytesOf(
   for (let offset = 0, size = 1; offset < size; ) {
     const { artifact, bytes } = await tasks.artifact(id, caller, { run, path, offset, length: chunkBytes });
     size = artifact.sizeBytes;
-    if (bytes.length === 0) return;
+    if (bytes.length === 0 && offset < size)
+      throw new RunyardError('backend_error', `The store has only ${offset} of ${size} bytes of ${path}.`);
     offset += bytes.length;
     yield bytes;
   }

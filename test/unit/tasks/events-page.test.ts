@@ -51,3 +51,27 @@ test.for([0, undefined])(
     expect(turns.count).toBeGreaterThanOrEqual(chunks);
   },
 );
+
+test('prior A11c: a log of more than a thousand chunks is read in its order, page by page and from its end', async () => {
+  const id = newTaskId();
+  const count = 1200;
+  const line = (seq: number): Event => ({
+    run: 0,
+    seq,
+    time: new Date().toISOString(),
+    stream: 'stdout',
+    text: `${seq}`,
+  });
+  for (let seq = 0; seq < count; seq++)
+    await store.create(keys.eventChunk(id, 0, seq), `${JSON.stringify(line(seq))}\n`);
+  const seen: number[] = [];
+  for (let fromSeq = 0; fromSeq < count; ) {
+    const page = await readEventsPage(store, id, { run: 0, fromSeq, maxLines: 500, maxBytes: 1e6 });
+    expect(page.totalLines).toBe(count);
+    seen.push(...page.lines.map(({ seq }) => seq));
+    fromSeq = page.nextSeq;
+  }
+  expect(seen).toEqual(Array.from({ length: count }, (_, seq) => seq));
+  const { lines } = await readEventsPage(store, id, { run: 0, maxLines: 3, maxBytes: 1e6 });
+  expect(lines.map(({ seq }) => seq)).toEqual([1197, 1198, 1199]);
+});
