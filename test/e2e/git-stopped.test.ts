@@ -39,7 +39,7 @@ describe.skipIf(lacking !== undefined)(
       return { ...done, afterMs: performance.now() - (await at) };
     }
 
-    test('a cancel during the clone', async () => {
+    test('prior D6i: a cancel during the clone', async () => {
       create('clone-cancel', { a: '1\n' });
       const { asked, options } = silent(isClone);
       const { spec } = await serve('clone-cancel', { commit }, options);
@@ -50,7 +50,7 @@ describe.skipIf(lacking !== undefined)(
       expect(afterMs).toBeLessThan(endsMs);
     });
 
-    test('the time limit during the clone', async () => {
+    test('prior D6i: the time limit during the clone', async () => {
       create('clone-time', { a: '1\n' });
       const { asked, options } = silent(isClone);
       const { spec } = await serve('clone-time', { commit }, options);
