@@ -38,7 +38,7 @@ describe.skipIf(lacking !== undefined)(
         git: { branch: 'main', pushed: false, diffStat: { files: 3, insertions: 2, deletions: 2 } },
         claude: { response: 'done' },
       });
-      expect(pathsOf(result)).toEqual(['output/o']);
+      expect(pathsOf(result)).toEqual(['commit.patch', 'output/o']);
       expect(remote.git('rev-parse', 'main')).toBe(person);
     });
 
