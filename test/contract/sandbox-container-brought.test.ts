@@ -77,7 +77,7 @@ describeContainer('tools on containers', ({ image }) => {
   );
 
   test.skipIf(lacking !== undefined || lackingSshd !== undefined)(
-    'row 14, 15: and over ssh, where its limits lead to other containers (needs the claude package and sshd)',
+    'row 14, 15: and over ssh, in containers of another size (needs the claude package and sshd)',
     { timeout: 150_000 },
     async () => {
       const remote = held.repositories!.create('keyed', { a: '1\n' });
