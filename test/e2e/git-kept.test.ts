@@ -104,6 +104,16 @@ describe.skipIf(lacking !== undefined)(
       expect(readFileSync(join(dir, 'a'), 'utf8')).toBe('1\n2\ndrei\n4\n');
     });
 
+    test('artifacts in plenty do not crowd it out', async () => {
+      const many = Object.fromEntries(Array.from({ length: 1100 }, (_, at) => [`a/${at}`, 'x']));
+      const remote = create('plenty', many);
+      const { spec } = await serve('plenty', { commit });
+      const { result } = await run([useBash('echo y > a/1'), say('done')], { repo: spec, artifacts: ['a/**'] });
+      expect(result).toMatchObject({ status: 'succeeded', git: { pushed: true, diffStat: { files: 1 } } });
+      expect(result.artifacts.length).toBeGreaterThan(900);
+      expect(remote.git('show', 'main:a/1')).toBe('y');
+    });
+
     test('a host that is gone by then takes nothing away', async () => {
       const remote = create('gone-host', { a: '1\n' });
       const { spec, server } = await serve('gone-host', { commit });

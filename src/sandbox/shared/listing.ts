@@ -57,14 +57,15 @@ function parse(line: Buffer): ListedFile {
   return { name, path: nameAsText(name), sizeBytes: Number(line.toString('latin1', 0, space)) };
 }
 
-/** Those that fit, in the order of their names; `skipped` counts the others. */
+/** Those that fit, what lies below `output` first, else in the order of their names; `skipped` counts the others. */
 export function chooseFitting(
   files: readonly ListedFile[],
   { maxFiles, maxBytes }: { readonly maxFiles: number; readonly maxBytes: number },
 ): { chosen: ListedFile[]; skipped: number } {
   const chosen: ListedFile[] = [];
   const total = { bytes: 0 };
-  for (const file of files.toSorted((a, b) => a.name.compare(b.name))) {
+  const isBesides = ({ path }: ListedFile) => Number(!path.startsWith('output/'));
+  for (const file of files.toSorted((a, b) => isBesides(a) - isBesides(b) || a.name.compare(b.name))) {
     if (chosen.length >= maxFiles || total.bytes + file.sizeBytes > maxBytes || isTooLong(file)) continue;
     chosen.push(file);
     total.bytes += file.sizeBytes;
