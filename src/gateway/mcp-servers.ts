@@ -28,6 +28,10 @@ export function createMcpServers({ servers, egress, onDenied }: McpServersOption
   const carry = async (server: SecretMcpServer, request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { host, port } = targetOf(new URL(server.url));
     const tell = (why: string) => onDenied({ what: `the MCP server ${server.name}`, why });
+    // A stream of events that ends is nothing to tell of.
+    const tellOfCall = (what: string) => {
+      if (request.method === 'POST') tell(`${host}:${port} ${what}`);
+    };
     const refuse = (status: number, why: string) => {
       tell(why);
       answerError(response, status, `the MCP server ${server.name} was not called: ${why}`);
@@ -38,7 +42,7 @@ export function createMcpServers({ servers, egress, onDenied }: McpServersOption
     try {
       answer = await ask(server, request, egress, client.signal);
     } catch (error) {
-      if (client.signal.aborted) return;
+      if (client.signal.aborted) return tellOfCall('had not answered when the client gave up');
       if (error instanceof RunyardError) return refuse(403, error.message);
       return refuse(502, `${host}:${port} cannot be reached (${connectionCode(error)})`);
     }
@@ -49,7 +53,7 @@ export function createMcpServers({ servers, egress, onDenied }: McpServersOption
     }
     if (answer.status === 403 || answer.status >= 500) tell(`${host}:${port} answered ${answer.status}`);
     answer.body.once('error', () => {
-      if (!client.signal.aborted && request.method === 'POST') tell(`${host}:${port} broke its answer off`);
+      if (!client.signal.aborted) tellOfCall('broke its answer off');
     });
     response.writeHead(answer.status, headersOf(answer, server.secret));
     // A stream may say nothing for long, and is open all the same.

@@ -56,7 +56,7 @@ export async function startMcpServer(options: McpServerOptions = {}): Promise<Mc
     if (token !== undefined && headers.authorization !== `Bearer ${token}`) {
       return void response.writeHead(401, { 'www-authenticate': 'Bearer error="invalid_token"' }).end();
     }
-    await handle(request, response);
+    await handle(Object.assign(request, { method, url }), response);
   };
   const server = tls === undefined ? createHttpServer(answer) : createHttpsServer({ ...tls }, answer);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
