@@ -45,7 +45,7 @@ export interface TaskView {
   readonly status: TaskStatus;
   /** How many of its runs have ended. */
   readonly runsEnded: number;
-  /** While it is unfinished: what must be mended before this server can learn what became of it, and how. */
+  /** While it is unfinished: what keeps this server from learning what becomes of it, and what to do next. */
   readonly trouble?: string;
   /** Once it has ended: the result of the one run. */
   readonly result?: RunResult;

@@ -7,7 +7,7 @@ import type { Logger } from '../lib/logger.ts';
 export interface Troubles {
   /**
    * Whether the work settled something. What it throws is none: the truth may still come from the runner itself. It is
-   * logged where it is new, and told by `of` where somebody must mend it first.
+   * logged where it is new, and told by `of` until the work is done.
    */
   watch(record: TaskRecord, settle: () => Promise<boolean>): Promise<boolean>;
   /** In words for whoever waits for this task. */
@@ -18,15 +18,16 @@ export interface Troubles {
 const rememberedMax = 1000;
 
 export function createTroubles(log: Logger): Troubles {
-  /** Oldest first. */
-  const known = new Map<TaskId, { readonly message: string; readonly told: string | undefined }>();
+  /** What is told of each, oldest first. */
+  const known = new Map<TaskId, string>();
 
   const note = ({ id }: TaskRecord, thrown: unknown) => {
-    const error = asRunyardError(thrown);
-    if (known.get(id)?.message !== error.message)
+    const { message, hint } = asRunyardError(thrown);
+    const words = `${message} ${hint}`;
+    if (known.get(id) !== words)
       log.warn({ task: id, error: thrown }, 'what became of a task cannot be found out now; it is tried again');
     known.delete(id);
-    known.set(id, { message: error.message, told: error.retryable ? undefined : `${error.message} ${error.hint}` });
+    known.set(id, words);
     const [oldest] = known.keys();
     if (known.size > rememberedMax && oldest !== undefined) known.delete(oldest);
   };
@@ -42,6 +43,6 @@ export function createTroubles(log: Logger): Troubles {
         return false;
       }
     },
-    of: ({ id }) => known.get(id)?.told,
+    of: ({ id }) => known.get(id),
   };
 }
