@@ -20,12 +20,22 @@ describe.skipIf(lacking !== undefined).each(['local', 'cloud-run'] as const)(
     const roots = mkdtempSync(join(tmpdir(), 'runyard-roots-'));
     const repositories = openRepositories();
     const script = { act: '' };
+    /** A push to this repository is never answered. */
+    const silent = { name: '', asked: Promise.withResolvers<void>() };
     const state: { google?: Google; git?: GitServer; model?: ModelServer; served?: Served } = {};
 
     beforeAll(async () => {
       mkdirSync(join(roots, 'data'));
       writeFileSync(join(roots, 'data/in.txt'), 'of the caller\n');
-      state.git = await startGitServer(repositories.dir, { password: token });
+      state.git = await startGitServer(repositories.dir, {
+        password: token,
+        instead: ({ method, url = '' }) => {
+          const isSilent =
+            method === 'POST' && silent.name !== '' && url.startsWith(`/${silent.name}/git-receive-pack`);
+          if (isSilent) silent.asked.resolve();
+          return isSilent;
+        },
+      });
       state.model = await startModelServer(({ turn }) => (turn === 0 ? useBash(script.act) : say('done')), { key });
       if (backend === 'cloud-run') state.google = await startGoogle({ storage: 'ours' });
       state.served = await serve(home, {
@@ -107,6 +117,29 @@ describe.skipIf(lacking !== undefined).each(['local', 'cloud-run'] as const)(
         },
       });
       expect(remote.git('for-each-ref', '--format=%(refname:short)')).toBe('fix-0\nfix-1\nmain');
+    });
+
+    test('row 9: a cancel during the push leaves the remote as it was, and is over at once', async () => {
+      const remote = repositories.create('held', { a: '1\n' });
+      const before = remote.git('rev-parse', 'main');
+      silent.name = 'held';
+      script.act = 'echo 2 >> a';
+      const { task_id } = await state.served!.call('run_claude_task', asked('held', {}, { wait_seconds: 0 }));
+      await silent.asked.promise;
+      const at = performance.now();
+      expect(await state.served!.call('cancel_task', { task_id })).toMatchObject({ status: 'cancelled' });
+      expect(performance.now() - at).toBeLessThan(5000);
+      expect(remote.git('rev-parse', 'main')).toBe(before);
+      expect(await state.served!.call('get_task_logs', { task_id })).toMatchObject({
+        result: {
+          ...{ response: 'done', git: { branch: 'main', pushed: false } },
+          error: { code: 'cancelled', message: expect.stringContaining('whether main of') },
+          artifacts: [
+            expect.objectContaining({ path: 'commit.patch' }),
+            expect.objectContaining({ path: 'transcript.jsonl' }),
+          ],
+        },
+      });
     });
 
     test('a submodule is there, and what was changed in it is not pushed in half', async () => {
