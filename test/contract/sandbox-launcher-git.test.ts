@@ -13,11 +13,14 @@ const { create, serve } = useRepositories();
 test.skipIf(lacking !== undefined)(
   `row 14, 15: a repository in the launcher's wall${lacking === undefined ? '' : ` (skipped: needs ${lacking})`}`,
   async () => {
+    const links = { m: create('near', { i: 'inner\n' }).git('rev-parse', 'main') };
     const remote = create('far', { a: '1\n' });
+    remote.commit({ '.gitmodules': '[submodule "m"]\n\tpath = m\n\turl = ../near\n' }, { links });
     const { spec } = await serve('far', { commit });
-    const done = await run([useBash('echo 2 >> a; git status --short'), say('ok')], { repo: spec });
+    const look = 'echo 2 >> a; git status --short; cat m/i; git -C m rev-parse HEAD';
+    const done = await run([useBash(look), say('ok')], { repo: spec });
     expect(done.result).toMatchObject({ status: 'succeeded', git: { pushed: true, diffStat: { insertions: 1 } } });
-    expect(seenInside(done)).toContain(' M a');
+    expect(seenInside(done)).toContain(` M a\\ninner\\n${links.m}`);
     expect(remote.git('rev-parse', 'main')).toBe(done.result.git?.sha);
   },
 );
