@@ -42,12 +42,14 @@ function fileEntry(place: string, path: string, { mode, size }: Stat): Entry {
   };
 }
 
-const blockBytes = 1024 * 1024;
+const blockBytes = 256 * 1024;
 
 /** A file that changes while it is read is none of those that were asked for. */
 async function* bytesOf(place: string, path: string, sizeBytes: number): AsyncGenerator<Buffer> {
+  // A stream takes that much memory for every read, however small the file is.
+  const highWaterMark = Math.min(blockBytes, sizeBytes + 1);
   let read = 0;
-  for await (const chunk of createReadStream(place, { highWaterMark: blockBytes })) {
+  for await (const chunk of createReadStream(place, { highWaterMark })) {
     read += chunk.length;
     if (read > sizeBytes) break;
     yield chunk;

@@ -10,6 +10,7 @@ import {
   statSync,
   unlinkSync,
   utimesSync,
+  write,
   writeSync,
 } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
@@ -43,7 +44,7 @@ export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
   const fill = async (spare: SpareFile, data: Uint8Array | string | AsyncIterable<Uint8Array>) => {
     if (typeof data === 'string') writeAll(spare.fd, Buffer.from(data));
     else if (data instanceof Uint8Array) writeAll(spare.fd, data);
-    else for await (const chunk of data) writeAll(spare.fd, chunk);
+    else for await (const chunk of data) await writeSlowly(spare.fd, chunk);
   };
 
   const publish = (source: string, key: string): Created => {
@@ -169,6 +170,15 @@ export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
 
 function writeAll(fd: number, bytes: Uint8Array): void {
   for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
+}
+
+const writeInBackground = promisify(write);
+
+/** What comes as a stream is large: a disk that is behind must not hold everybody else up. */
+async function writeSlowly(fd: number, bytes: Uint8Array): Promise<void> {
+  for (let written = 0; written < bytes.length; ) {
+    written += (await writeInBackground(fd, bytes, written)).bytesWritten;
+  }
 }
 
 function link(from: string, to: string): Created {
