@@ -33,7 +33,7 @@ const modelPaths = [
 ] as const;
 export type ModelPath = (typeof modelPaths)[number];
 
-/** One program of a run keeps a few connections open; the rest wait in the kernel's queue. */
+/** One program of a run keeps a few connections open; more than these are turned away. */
 const connectionsMax = 64;
 
 /** Random, worthless outside of its run. */
@@ -81,12 +81,14 @@ export function createListener({ call, mcp, tunnel, placeholderKey, onDenied }: 
   };
 
   const deny = (request: IncomingMessage, response: ServerResponse) => {
-    onDenied({
-      what: whatOf(request),
-      why: call === undefined ? onlyTunnels : 'only the Messages API is reachable from here',
-    });
-    const told = 'only POST /v1/messages and /v1/messages/count_tokens are reachable from here';
-    answerError(response, 404, call === undefined ? onlyTunnels : told);
+    const reachable = [
+      ...(call === undefined ? [] : ['POST /v1/messages', 'POST /v1/messages/count_tokens']),
+      ...(mcp === undefined ? [] : ["the exact paths of the run's MCP servers"]),
+      ...(tunnel === undefined ? [] : ['https to the hosts of this run by CONNECT']),
+    ];
+    const why = `it is not reachable from here; only ${reachable.join(', ')}`;
+    onDenied({ what: whatOf(request), why });
+    answerError(response, 404, why);
   };
 
   return {
@@ -131,8 +133,6 @@ export function whatOf(request: IncomingMessage): string {
 }
 
 // --- Internal helpers ---
-
-const onlyTunnels = 'only https to the hosts of this run is reachable from here, by CONNECT';
 
 const errorTypes = new Map([
   [400, 'invalid_request_error'],

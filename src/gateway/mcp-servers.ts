@@ -34,7 +34,7 @@ export function createMcpServers({ servers, egress, onDenied }: McpServersOption
     };
     const refuse = (status: number, why: string) => {
       tell(why);
-      answerError(response, status, `the MCP server ${server.name} was not called: ${why}`);
+      answerError(response, status, `the MCP server ${server.name}: ${why}`);
     };
     const client = new AbortController();
     response.once('close', () => client.abort());

@@ -5,7 +5,7 @@ import type { NewTask } from '../../src/contracts/task-service.ts';
 import { createEnvironmentSecrets } from '../../src/secrets/environment.ts';
 import type { SecretSource } from '../../src/tasks/task-secrets.ts';
 import { startMcpServer } from '../fakes/mcp-server.ts';
-import { filesHolding } from './served.ts';
+import { createHome, filesHolding, serve } from './served.ts';
 import { alice, bob, createYard, ended, logText, type Yard } from './yard.ts';
 
 /** The secret of an MCP server, from submit to the door. What claude itself does is of no account here. */
@@ -81,6 +81,29 @@ describe('the secret of an MCP server', () => {
     });
     expect(await everyKey()).toEqual(before);
     expect(read).toEqual([]);
+  });
+
+  test('T6: is refused to whoever calls the tool with another host, and a value in its place is not repeated', async () => {
+    const { home, remove } = createHome();
+    const served = await serve(home, {
+      ANTHROPIC_API_KEY: 'x',
+      KEY: 'x',
+      RUNYARD_SECRETS: 'env:KEY mcp@mcp.example.com',
+    });
+    try {
+      const refusal = (url: string, secret: string) =>
+        served.refusal('run_claude_task', { prompt: 'x', mcp_servers: { far: { url, secret } } });
+      expect(await refusal('https://evil.example/mcp', 'env:KEY')).toMatch(
+        /forbidden: The secret reference env:KEY is not declared for you to use as "mcp" at evil\.example:443/,
+      );
+      expect(await refusal('http://mcp.example.com/mcp', 'env:KEY')).toContain('is no https address');
+      const value = await refusal('https://mcp.example.com/mcp', 'sk-a-value-in-place');
+      expect(value).toMatch(/invalid_request: mcp_servers\.far\.secret: is no reference/);
+      expect(value).not.toContain('sk-a-value');
+    } finally {
+      await served.close();
+      remove();
+    }
   });
 
   test('T6: one that is no token in a header starts nothing, and is not repeated', async () => {
