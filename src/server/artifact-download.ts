@@ -29,7 +29,7 @@ export async function sendArtifact(
     sent += bytes.length;
     if (sent >= artifact.sizeBytes) break;
   }
-  // Whoever was promised more would wait for it for ever.
+  // Whoever was promised more is not left to wait for it, and the log says why.
   if (sent < artifact.sizeBytes && !gone.aborted)
     throw new RunyardError('backend_error', `The store has only ${sent} bytes of ${path}.`);
   response.end();

@@ -1,6 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from 'vitest';
 import { newTaskId } from '../../src/contracts/ids.ts';
 import { keys } from '../../src/contracts/keys.ts';
@@ -30,6 +31,9 @@ test('prior A11a: the result of a run is the last that is written of it, after e
   const watched: Store = {
     ...store,
     create: async (key, data) => {
+      // Slow, so that what is not waited for comes too late.
+      if (key.includes('/events/')) await delay(1500);
+      if (key.includes('/artifacts/')) await delay(100);
       const made = await store.create(key, data);
       written.push(key);
       return made;

@@ -38,6 +38,9 @@ test('prior A1a: a call whose request was read whole goes on: it is told of whil
   await client.close();
   expect(structuredContent).toMatchObject({ status: 'succeeded', stdout: 'done\n' });
   expect(told).toEqual([expect.stringContaining('waiting for 10 s')]);
+  expect(await post(execute, { language: 'bash', code: 'sleep 1; echo over REST' })).toMatchObject({
+    ...{ status: 'succeeded', stdout: 'over REST\n' },
+  });
 });
 
 test('prior D1a: on a connection on which a key was shown nobody is served without one, and nothing is started', async () => {
@@ -96,6 +99,7 @@ test('prior E2a: a download that cannot be had to its end is broken off, and nev
     .filter((path) => statSync(path).size === bytes);
   truncateSync(kept!, 1024 ** 2);
   await expect(download()).rejects.toThrow('terminated');
+  expect(server().log.join('\n')).toContain(`The store has only ${1024 ** 2} bytes of output/a.`);
 });
 
 test('prior D6h: open connections hold up no end', async () => {
