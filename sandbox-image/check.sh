@@ -14,7 +14,7 @@ holds runyard "$(pinned version)" "$(cd / && node -p "JSON.parse(require('fs').r
 for path in /usr/bin/python3 /bin/bash /usr/bin/tar /usr/bin/find /usr/bin/tini /opt/runyard/sandbox-image/init/wall.py; do
   [ -r "$path" ] || fail "$path is missing"
 done
-for program in git rg jq bwrap socat ssh zstd ps; do
+for program in git curl rg jq bwrap socat ssh zstd ps; do
   command -v "$program" >/dev/null || fail "$program is missing"
 done
 bwrap --help 2>&1 | grep -q -- --disable-userns || fail 'bubblewrap is too old'
