@@ -7,6 +7,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type GitServer, openRepositories, type Repositories, startGitServer } from '../fakes/git-server.ts';
 import { lackingSshd, type SshServer, startSshServer } from '../fakes/git-server-ssh.ts';
+import { startGoogle } from '../fakes/google/yard.ts';
 import { type ModelServer, say, startModelServer } from '../fakes/model-server.ts';
 import { lacking } from './claude-runs.ts';
 import { createHome, filesHolding, type ServedOverHttp, serveHttp } from './served.ts';
@@ -207,4 +208,35 @@ test('a server without a credential of its own runs Claude with what is brought,
     served.call(apiKey, 'run_claude_task', { prompt: 'x', setup_commands: ['exit 7'], credentials });
   expect(await run({ anthropic_api_key: brought.api })).toMatchObject({ error: { code: 'command_failed' } });
   await expect(run()).rejects.toThrow(/secret_unavailable/);
+});
+
+test('C4: on Cloud Run they are sealed in the bucket, and travel in no request', async () => {
+  const bench = createHome();
+  const google = await startGoogle({ storage: 'ours' });
+  const env = { ...google.env, RUNYARD_API_KEYS: `ci:${apiKey}`, ANTHROPIC_BASE_URL: scene().model.url };
+  const served = await serveHttp(bench.home, env);
+  onTestFinished(async () => {
+    served.child.kill('SIGTERM');
+    await once(served.child, 'exit');
+    await google.close();
+    bench.remove();
+  });
+  google.run.plan({ startDelayMs: 500 });
+  const started = await served.call(apiKey, 'run_claude_task', {
+    prompt: 'x',
+    setup_commands: ['exit 7'],
+    wait_seconds: 0,
+    credentials: { anthropic_api_key: brought.api, github_token: brought.github },
+  });
+  const objects = google.storageServer!.objects(google.place.bucket);
+  const held = [...objects.values()].map(({ bytes }) => Buffer.from(bytes));
+  expect([...objects.keys()]).toContain(`sealed/${started.task_id}`);
+  const logs = await served.call(apiKey, 'get_task_logs', { task_id: started.task_id, wait_seconds: 60 });
+  expect(logs).toMatchObject({ result: { error: { code: 'command_failed' } } });
+  held.push(...[...objects.values()].map(({ bytes }) => Buffer.from(bytes)));
+  const told = [...google.run.requests.map(({ body }) => body), JSON.stringify(logs)];
+  for (const secret of [brought.api, brought.github]) {
+    expect(held.filter((bytes) => bytes.includes(secret))).toEqual([]);
+    expect(told.filter((text) => text.includes(secret))).toEqual([]);
+  }
 });
