@@ -62,6 +62,14 @@ export function urlBeside(address: RepositoryAddress, text: string): string | un
   return `${address.url.slice(0, -pathOf(address.url).length)}${pathOf(other.url)}`;
 }
 
+/** Whether both lie below the same first folder of their host, which is the owner's on every forge. */
+export function haveOneOwner(one: string, other: string): boolean {
+  const [first, second] = [one, other].map((url) =>
+    pathOf(url).split('/').filter(Boolean).slice(0, -1)[0]?.toLowerCase(),
+  );
+  return first === second;
+}
+
 function pathOf(url: string): string {
   return url.replace(/^(\w+:\/\/[^/]+\/|[^/:]+:)/, '');
 }

@@ -45,6 +45,17 @@ describe.skipIf(lacking !== undefined)(
       }
     });
 
+    test('a submodule of another owner is not asked for with the key', async () => {
+      const { port, user } = state.server!;
+      const gitmodules = `[submodule "m"]\n\tpath = m\n\turl = ssh://${user}@127.0.0.1:${port}/other/m\n`;
+      create('keyed-top', { a: '1\n' }).commit({ '.gitmodules': gitmodules }, { links: { m: '1'.repeat(40) } });
+      const { result } = await run([say('never')], { repo: repo('keyed-top') });
+      expect(result).toMatchObject({ status: 'failed', error: { code: 'git_error' }, claude: { costUsd: 0 } });
+      expect(result.error?.message).toMatch(
+        /^The submodule m of \S+ cannot be had\. ssh:\S+ is of another owner, and ssh/,
+      );
+    });
+
     test('a submodule is fetched with the same key', async () => {
       const links = { m: create('keyed-inner', { i: 'inner\n' }).git('rev-parse', 'main') };
       const gitmodules = '[submodule "m"]\n\tpath = m\n\turl = ../keyed-inner\n';

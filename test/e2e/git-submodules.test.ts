@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { say, useBash } from '../fakes/model-server.ts';
 import { lacking, seenInside, useClaude } from './claude-runs.ts';
-import { commit, pathsOf, useRepositories } from './git-runs.ts';
+import { commit, pathsOf, token, useRepositories } from './git-runs.ts';
 
 /** What belongs to a repository and lies in another place: it is there, or the run ends before it has cost anything. */
 
@@ -40,25 +40,23 @@ describe.skipIf(lacking !== undefined)(
       expect(top.git('show', 'main:t.txt')).toBe('top\nmore');
     });
 
-    test('what was changed in one is never half pushed: nothing is, and the rest is kept', async () => {
-      const { top } = nest('changed');
+    test.each([
+      ['files', 'echo x > "deps/a b/new"'],
+      ['commits', 'cd "deps/a b"; echo x >> o.txt; git -c user.name=x -c user.email=x commit -qam x'],
+      ['newcomers', 'git init -q -b main own; cd own; git -c user.name=x -c user.email=x commit -q --allow-empty -m x'],
+    ])('what was changed in one is never half pushed: nothing is, and the rest is kept: %s', async (name, change) => {
+      const { top } = nest(name);
       const before = top.git('rev-parse', 'main');
-      const { spec } = await serve('changed', { commit });
-      for (const change of [
-        'echo x > "deps/a b/new"',
-        'cd "deps/a b"; echo x >> o.txt; git -c user.name=x -c user.email=x commit -qam x',
-        'git init -q -b main own; cd own; git -c user.name=x -c user.email=x commit -q --allow-empty -m x',
-      ]) {
-        const { result, artifact } = await run([useBash(`echo more >> t.txt; ${change}`), say('ok')], { repo: spec });
-        expect(result).toMatchObject({ status: 'failed', git: { pushed: false }, claude: { response: 'ok' } });
-        expect(result.error).toEqual({
-          code: 'git_error',
-          message: expect.stringMatching(
-            /^(deps\/a b|own) is a repository of its own, and .* kept as commit\.patch\.$/,
-          ),
-        });
-        expect(await artifact('commit.patch')).toContain('+more');
-      }
+      const { spec } = await serve(name, { commit });
+      const { result, artifact } = await run([useBash(`echo more >> t.txt; ${change}`), say('ok')], { repo: spec });
+      expect(result).toMatchObject({ status: 'failed', git: { pushed: false }, claude: { response: 'ok' } });
+      expect(result.error).toEqual({
+        code: 'git_error',
+        message: expect.stringMatching(
+          /^(deps\/a b|own) is a repository of its own, .* Nothing was pushed\. The commit is kept as commit\.patch\.$/,
+        ),
+      });
+      expect(await artifact('commit.patch')).toContain('+more');
       expect(top.git('rev-parse', 'main')).toBe(before);
     });
 
@@ -78,6 +76,28 @@ describe.skipIf(lacking !== undefined)(
         expect(result.error?.message).toMatch(message);
         expect(upstream.requests).toEqual([]);
       }
+    });
+
+    test("one of another owner is asked for without the repository's credential", async () => {
+      const inner = create('theirs/inner', { i: 'within it\n' });
+      const named = { '.gitmodules': modules({ n: '../inner' }), t: 'of another\n' };
+      const theirs = create('theirs/open', { a: '1' }).commit(named, { links: { n: inner.git('rev-parse', 'main') } });
+      const links = { m: theirs };
+      create('ours/top', { a: '1\n' }).commit({ '.gitmodules': modules({ m: '../../theirs/open' }) }, { links });
+      const refused = await serve('ours/top');
+      const { result } = await run([say('never')], { repo: refused.spec });
+      expect(result).toMatchObject({ status: 'failed', error: { code: 'git_error' }, claude: { costUsd: 0 } });
+      expect(result.error?.message).toMatch(
+        /^The submodule m of \S+ cannot be had\. .*is of another owner it is asked for without/,
+      );
+      const open = await serve('ours/top', {}, { password: token, isPublic: true });
+      const done = await run([useBash('cat m/t m/n/i'), say('ok')], { repo: open.spec });
+      expect(done.result).toMatchObject({ status: 'succeeded' });
+      expect(seenInside(done)).toContain('of another\\nwithin it');
+      const carried = [refused, open].flatMap(({ server }) =>
+        server.requests.filter(({ authorization }) => authorization),
+      );
+      expect(carried.map(({ url }) => url).filter((url) => url.startsWith('/theirs/'))).toEqual([]);
     });
 
     test('a commit of a repository that nobody names is an empty folder, and told', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseRepositoryUrl, refFault, urlBeside } from '../../../src/contracts/repository.ts';
+import { haveOneOwner, parseRepositoryUrl, refFault, urlBeside } from '../../../src/contracts/repository.ts';
 
 describe('the address of a repository', () => {
   test.each([
@@ -72,6 +72,16 @@ describe('the address of a submodule', () => {
     ['https://github.com/o/r', ''],
   ])('D6: beside %s, %j lies elsewhere', (base, text) => expect(beside(base, text)).toBeUndefined());
 });
+
+test.each([
+  ['https://github.com/o/r', 'https://github.com/O/s.git', true],
+  ['git@github.com:o/r', 'git@github.com:o/s', true],
+  ['https://gitlab.com/g/sub/r', 'https://gitlab.com/g/other/deep/s', true],
+  ['ssh://git@host/r', 'ssh://git@host//s', true],
+  ['https://github.com/o/r', 'https://github.com/p/r', false],
+  ['git@github.com:o/r', 'git@github.com:oo/r', false],
+  ['https://host/o/r', 'https://host/o', false],
+])('%s and %s have one owner: %s', (one, other, isSo) => expect(haveOneOwner(one, other)).toBe(isSo));
 
 describe('a ref', () => {
   test.each(['main', 'feature/x-1', 'v1.2.3', 'größe', 'a'.repeat(40)])('%s', (ref) => {
