@@ -42,11 +42,20 @@ function fetchBytes(
   silenceMs: number,
 ): Promise<{ bytes: Buffer; expected: string | undefined }> {
   const stream = bucket.file(name).createReadStream({ ...asked, validation: false, decompress: false });
-  const silent = setTimeout(() => stream.destroy(new TransientError('no more bytes came')), silenceMs);
+  const state = { hasAnswer: false, isGivenUp: false };
+  let silent: NodeJS.Timeout | undefined;
   return new Promise<{ bytes: Buffer; expected: string | undefined }>((resolve, reject) => {
     const chunks: Buffer[] = [];
     let expected: string | undefined;
+    silent = setTimeout(() => {
+      reject(new TransientError('no more bytes came'));
+      state.isGivenUp = true;
+      // Not before the answer: the client would fail on it outside of any promise, which ends the process.
+      if (state.hasAnswer) stream.destroy();
+    }, silenceMs);
     stream.on('response', (answer: Answer) => {
+      state.hasAnswer = true;
+      if (state.isGivenUp) setImmediate(() => stream.destroy());
       expected = /crc32c=([^,\s]+)/.exec(answer.headers['x-goog-hash'] ?? '')?.[1];
       // Where bytes stop coming, the client destroys the agent, and with it every other request that is under way.
       answer.request.agent = undefined;
@@ -55,7 +64,7 @@ function fetchBytes(
     });
     stream.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
-      silent.refresh();
+      silent?.refresh();
     });
     stream.on('error', reject);
     stream.on('end', () => resolve({ bytes: Buffer.concat(chunks), expected }));

@@ -1,6 +1,7 @@
 import type { Store } from '../../contracts/store.ts';
 import { patiently, statusOfFailure } from '../../lib/google.ts';
 import { once } from '../../lib/once.ts';
+import { createPace } from '../../lib/pace.ts';
 import { untilAborted } from '../../lib/until-aborted.ts';
 import { type GcsPlace, type Insist, openBucket } from './access.ts';
 import { blocksOf } from './blocks.ts';
@@ -23,6 +24,12 @@ const blockBytes = 8 * 1024 * 1024;
 
 const removalsAtOnce = 32;
 
+/**
+ * Requests under way. A thousand at once would each open a connection, and be answered late and out of order: the rest
+ * wait here, where their time has not begun to run.
+ */
+const requestsAtOnce = 64;
+
 function unlessAbsent(error: unknown): void {
   if (!isAbsent(error)) throw error;
 }
@@ -37,6 +44,10 @@ export function createGcsStore(options: GcsStoreOptions): Store {
   const { patienceMs: withinMs = 30_000, attemptTimeoutMs = 60_000, ...place } = options;
   const { readToken, ownReads, ...ownPlace } = place;
   const access = once(() => openBucket(place));
+  const pace = createPace({ perSecond: Number.POSITIVE_INFINITY, atOnce: requestsAtOnce });
+  const { signal: never } = new AbortController();
+  /** A bucket that answers nothing holds up nobody for longer than one attempt. */
+  const inTurn = <T>(request: () => Promise<T>): Promise<T> => pace.inTurn(request, attemptTimeoutMs, never);
 
   const inOurWords = <T>(doing: Doing, outcome: Promise<T>, asWho: GcsPlace = place): Promise<T> =>
     outcome.catch((error: unknown) => {
@@ -51,7 +62,10 @@ export function createGcsStore(options: GcsStoreOptions): Store {
         const signal = AbortSignal.timeout(attemptTimeoutMs);
         return untilAborted(attempt(count, signal), signal);
       };
-      return inOurWords(doing, patiently(inTime, { withinMs }));
+      return inOurWords(
+        doing,
+        patiently((count) => inTurn(() => inTime(count)), { withinMs }),
+      );
     };
 
   /** Google answers "forbidden" for what is not there to who may not list, which a read token may not. */
@@ -85,7 +99,11 @@ export function createGcsStore(options: GcsStoreOptions): Store {
           throw error;
         }
       };
-      return inOurWords('read', patiently(attempt, { withinMs }), byToken ? place : ownPlace);
+      return inOurWords(
+        'read',
+        patiently(() => inTurn(attempt), { withinMs }),
+        byToken ? place : ownPlace,
+      );
     },
 
     async list(prefix, options = {}) {
