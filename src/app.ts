@@ -70,7 +70,7 @@ export async function createApp(config: Config, log: Logger, { alone = false }: 
     writer: `${hostname()}:${process.pid}`,
     retentionMs: config.retentionDays * dayMs,
   };
-  const teller = startTeller({ ...context, ...callbacksOf(config) });
+  const teller = startTeller({ ...context, ...callbacksOf(config), runnersTell: config.backend === 'cloud-run' });
   const inputs = inputsOf(config, store);
   const tasks = createTaskService({ ...context, teller, inputs });
   const keeper = startKeeper(context);

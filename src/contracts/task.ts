@@ -5,6 +5,7 @@ import { errorCodes } from './errors.ts';
 import { taskId } from './ids.ts';
 import { prices } from './prices.ts';
 import { gitResult, repositorySpec } from './repository.ts';
+import { sealedCallback } from './webhook.ts';
 
 /** The nouns of a task as they lie in the store. */
 
@@ -47,6 +48,9 @@ export type Language = z.infer<typeof language>;
 /** Hosts that the program may reach, as `contracts/hosts.ts` reads them; none where not given. */
 const allowedDomains = z.array(z.string()).optional();
 
+/** Added where the task is sealed, of a task whose runner tells its end. */
+const callback = sealedCallback.optional();
+
 export const codeSpec = z.strictObject({
   kind: z.literal('code'),
   language,
@@ -56,6 +60,7 @@ export const codeSpec = z.strictObject({
   args: z.array(z.string()),
   env: z.record(z.string(), z.string()),
   allowedDomains,
+  callback,
 });
 export type CodeSpec = z.infer<typeof codeSpec>;
 
@@ -105,6 +110,7 @@ export const claudeSpec = z.strictObject({
   endpoint: modelEndpoint,
   /** The operator's, added where the task is sealed; those of the package where not given. */
   prices: prices.optional(),
+  callback,
 });
 export type ClaudeSpec = z.infer<typeof claudeSpec>;
 

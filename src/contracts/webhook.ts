@@ -1,3 +1,5 @@
+import { z } from 'zod';
+
 /** Tells a receiver of a task's end, under the Standard Webhooks scheme. */
 export interface WebhookSender {
   /** One attempt. Never rejects but by its signal: what went wrong is the answer. */
@@ -12,6 +14,15 @@ export interface WebhookMessage {
   readonly id: string;
   readonly body: string;
 }
+
+/** What lies sealed in a task whose runner tells its end: to where, signed with what. */
+export const sealedCallback = z.strictObject({
+  url: z.url(),
+  secret: z.string(),
+  /** Receivers that may be told though they are private. */
+  privateTargets: z.array(z.strictObject({ host: z.string(), port: z.int() })),
+});
+export type SealedCallback = z.infer<typeof sealedCallback>;
 
 export type WebhookAnswer =
   | { readonly outcome: 'told'; readonly status: number }

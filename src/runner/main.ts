@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import type { DialTarget } from '../contracts/egress.ts';
 import { asRunyardError } from '../contracts/errors.ts';
 import type { GatewayOptions } from '../contracts/gateway.ts';
 import { keys } from '../contracts/keys.ts';
@@ -110,6 +111,7 @@ async function workForExecution(environment: TaskRunnerEnvironment, log: Logger)
     seal: createKmsSeal({ project, key: environment.RUNYARD_KMS_KEY, endpoint: environment.RUNYARD_KMS_ENDPOINT }),
     sandbox,
     openGateway,
+    openWebhooks,
     handle: { execution: `${job}/executions/${environment.CLOUD_RUN_EXECUTION}`, task: run },
     tell: () => {},
     log,
@@ -147,6 +149,15 @@ function tell(hint: RunnerHint): void {
 async function openGateway(options: GatewayOptions) {
   const [gateway, { createEgress }] = await Promise.all([import('../gateway/door.ts'), import('../gateway/egress.ts')]);
   return gateway.openGateway({ ...options, egress: createEgress({ privateTargets: options.privateTargets ?? [] }) });
+}
+
+/** Loaded by the end of a task that is to be told. */
+async function openWebhooks(privateTargets: readonly DialTarget[]) {
+  const [{ createWebhookSender }, { createEgress }] = await Promise.all([
+    import('../webhook/standard-webhooks.ts'),
+    import('../gateway/egress.ts'),
+  ]);
+  return createWebhookSender({ egress: createEgress({ privateTargets }) });
 }
 
 await main();

@@ -5,6 +5,7 @@ import { runnerExitCodes } from '../contracts/runner-exit.ts';
 import type { KillReason } from '../contracts/sandbox.ts';
 import { type TaskRecord, type TaskSpec, taskRecord } from '../contracts/task.ts';
 import { executeRun, type RunDependencies, type RunEnd, readSpec, reportUnreadable } from './run.ts';
+import type { Telling } from './telling.ts';
 
 /** One run of one task, in the hands of a runner that was started for it alone. */
 export interface OneTask {
@@ -14,7 +15,7 @@ export interface OneTask {
   stop(): Promise<void>;
 }
 
-export interface OneTaskOptions extends RunDependencies {
+export interface OneTaskOptions extends RunDependencies, Telling {
   readonly task: TaskId;
   readonly run: number;
 }
@@ -26,6 +27,7 @@ export interface OneTaskOptions extends RunDependencies {
 export function workForOneTask(options: OneTaskOptions): OneTask {
   const { log, task: id, run } = options;
   const stop = new AbortController();
+  const stopTelling = new AbortController();
   let mayReport = true;
 
   const carryOut = async (): Promise<number> => {
@@ -46,15 +48,33 @@ export function workForOneTask(options: OneTaskOptions): OneTask {
   };
 
   const work = async ({ record, spec }: Extract<ReadTask, { state: 'read' }>): Promise<number> => {
-    if (run < record.runs)
-      return exitCodeOf(await executeRun(options, record, run, stop, { spec, mayReport: () => mayReport }));
-    log.error({ task: id, run, runs: record.runs }, 'the task has no such run');
-    return runnerExitCodes.failed;
+    if (run >= record.runs) {
+      log.error({ task: id, run, runs: record.runs }, 'the task has no such run');
+      return runnerExitCodes.failed;
+    }
+    let stored: string | undefined;
+    const end = await executeRun(options, record, run, stop, {
+      spec,
+      mayReport: () => mayReport,
+      onReported: (text) => {
+        stored = text;
+      },
+    });
+    if (stored !== undefined) await tell(record, spec, stored);
+    return exitCodeOf(end);
+  };
+
+  const tell = async (record: TaskRecord, spec: () => Promise<TaskSpec>, stored: string) => {
+    const { callback } = await spec().catch(() => ({ callback: undefined }));
+    if (callback === undefined) return;
+    const { tellEnd } = await import('./telling.ts');
+    await tellEnd(options, { record, callback, stored }, stopTelling.signal);
   };
 
   return {
     ended: carryOut(),
     async stop() {
+      stopTelling.abort();
       const reason = await whyStopped(options);
       if (reason === undefined) mayReport = false;
       stop.abort(reason ?? ('stopped' satisfies KillReason));

@@ -8,17 +8,21 @@ import { retry } from '../lib/retry.ts';
 /** A full disk may have room again; until then the run counts as running, which is the truth. */
 const reportWithinMs = 10 * 60_000;
 
-/** Writes the one truth about the end of a run. Where somebody wrote it before, that one holds. */
+/**
+ * Writes the one truth about the end of a run, and gives back what was written. Where somebody wrote it before, that one
+ * holds, and undefined is given back; so it is where it cannot be known whose it is.
+ */
 export async function reportResult(
   store: Store,
   task: Pick<TaskRecord, 'id'>,
   result: RunResult,
   { log, tell }: { readonly log: Logger; readonly tell: (hint: RunnerHint) => void },
-): Promise<void> {
+): Promise<string | undefined> {
   const key = keys.result(task.id, result.run);
   const text = JSON.stringify(readable(result, log));
+  let isOurs = false;
   const write = async () => {
-    await store.create(key, text);
+    isOurs = (await store.create(key, text)) === 'created' || isOurs;
     tell({ task: task.id, run: result.run, news: 'ended' });
     await store.persist(key);
   };
@@ -29,6 +33,7 @@ export async function reportResult(
     onFailure: (error) =>
       log.warn({ task: task.id, run: result.run, error }, 'the result could not be stored; trying again'),
   });
+  return isOurs ? text : undefined;
 }
 
 /** A result that its own schema refuses could never be read again. What made it is a fault of ours, and is told as one. */

@@ -41,6 +41,8 @@ export interface RunOptions {
   readonly spec?: () => Promise<TaskSpec>;
   /** Asked at the end: false where only a server can know how the run ended. */
   readonly mayReport?: () => boolean;
+  /** Is given the result as it lies in the store, where it is the one of this runner that holds. */
+  readonly onReported?: (text: string) => void;
   readonly patience?: Patience;
 }
 
@@ -60,7 +62,7 @@ export async function executeRun(
 ): Promise<RunEnd> {
   const afterwards: (() => Promise<void>)[] = [];
   const carryOut = () => outcomeOf(dependencies, task, run, stop, (work) => afterwards.push(work), options);
-  const end = await claimAndReport(dependencies, task, run, carryOut, options.mayReport);
+  const end = await claimAndReport(dependencies, task, run, carryOut, options);
   for (const work of afterwards) {
     await work().catch((error: unknown) =>
       dependencies.log.error({ task: task.id, run, error }, 'a wall could not be cleared away'),
@@ -84,7 +86,7 @@ async function claimAndReport(
   task: Pick<TaskRecord, 'id'>,
   run: number,
   carryOut: () => Promise<RunOutcome>,
-  mayReport = () => true,
+  { mayReport = () => true, onReported = () => {} }: Pick<RunOptions, 'mayReport' | 'onReported'> = {},
 ): Promise<RunEnd> {
   const { store, log } = dependencies;
   try {
@@ -93,7 +95,9 @@ async function claimAndReport(
     const claimOnDisk = persistLater(store, keys.claim(task.id, run));
     const outcome = await carryOut();
     if (!mayReport()) return 'unreported';
-    await Promise.all([claimOnDisk(), reportResult(store, task, resultOf(claim, run, outcome), dependencies)]);
+    const result = resultOf(claim, run, outcome);
+    const [reported] = await Promise.all([reportResult(store, task, result, dependencies), claimOnDisk()]);
+    if (reported !== undefined) onReported(reported);
     return 'reported';
   } catch (error) {
     log.error({ task: task.id, run, error }, 'the run has no result; a server settles it');

@@ -1,14 +1,16 @@
 import type { Egress } from '../contracts/egress.ts';
 import { RunyardError } from '../contracts/errors.ts';
 import type { SecretDeclaration } from '../contracts/secrets.ts';
+import type { SealedCallback } from '../contracts/webhook.ts';
 import { targetOf } from '../lib/request-over.ts';
+import type { SecretSource } from './task-secrets.ts';
 
 /** Where a task's end is told, and with which secret that is signed. */
 
 export interface CallbackPolicy {
   readonly egress: Egress;
   readonly secretDeclarations: readonly SecretDeclaration[];
-  /** `host:port` pairs that may be told over plain http. */
+  /** `host:port` pairs that may be told though private or over plain http. */
   readonly plainCallbacks: readonly { readonly host: string; readonly port: number }[];
 }
 
@@ -24,6 +26,17 @@ export async function refuseCallback(policy: CallbackPolicy, address: string, ow
   }
   await check(policy.egress, target);
   signingReference(policy.secretDeclarations, address, owner);
+}
+
+/** What the task's runner needs to tell it: the secret as it is now. Throws `secret_unavailable`, or as above. */
+export async function callbackWithSecret(
+  { secrets, secretDeclarations, plainCallbacks }: CallbackPolicy & SecretSource,
+  url: string,
+  owner: string,
+): Promise<SealedCallback> {
+  const reference = signingReference(secretDeclarations, url, owner);
+  const secret = await secrets.read(reference, AbortSignal.timeout(readTimeoutMs));
+  return { url, secret, privateTargets: [...plainCallbacks] };
 }
 
 /** The reference of the secret that is declared for this receiver and this owner. Throws `forbidden` where none is. */
@@ -47,6 +60,7 @@ export function signingReference(declarations: readonly SecretDeclaration[], add
 // --- Internal helpers ---
 
 const checkTimeoutMs = 10_000;
+const readTimeoutMs = 10_000;
 
 async function check(egress: Egress, target: { host: string; port: number }): Promise<void> {
   try {

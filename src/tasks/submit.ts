@@ -29,7 +29,7 @@ import type { Teller } from './teller.ts';
 
 export interface Submitting extends Launching, RepositorySource, DefaultsSource {
   readonly seal: Seal;
-  readonly teller: Pick<Teller, 'check' | 'expect'>;
+  readonly teller: Pick<Teller, 'check' | 'expect' | 'forRunner'>;
   readonly inputs: Pick<Inputs, 'resolve'>;
   readonly retentionMs: number;
 }
@@ -48,10 +48,14 @@ export async function submitTask(context: Submitting, task: NewTask, caller: Cal
   const known = request && (await findTask(context, request));
   if (known?.exists) return known.id;
   // What cannot be had is found out before anything is written.
-  const spec = await resolved(context, task.spec, caller);
+  const [spec, callback] = await Promise.all([
+    resolved(context, task.spec, caller),
+    context.teller.forRunner(task, caller.owner),
+  ]);
+  const sealedSpec = callback === undefined ? spec : { ...spec, callback };
   const { id, exists } = await identify(context, request);
   if (exists) return id;
-  const record = await writeObjects(context, id, { ...task, spec }, caller);
+  const record = await writeObjects(context, id, { ...task, spec: sealedSpec }, caller);
   const durable = context.store.persist(keys.record(id));
   await Promise.all([durable, firstLaunch(context, record)]);
   return id;
@@ -173,7 +177,8 @@ async function writeObjects(context: Submitting, id: TaskId, task: NewTask, call
   await Promise.all([sealed(), keepOpening(context, id, task.spec)]);
   await store.create(keys.pending(caller.owner, id), '');
   await refuseAboveCap(context, id, caller);
-  if (task.callbackUrl !== undefined) await context.teller.expect(record, task.callbackUrl);
+  if (task.callbackUrl !== undefined)
+    await context.teller.expect(record, { url: task.callbackUrl, byRunner: task.spec.callback !== undefined });
   await store.create(keys.taskOf(caller.owner, id), '');
   await store.create(keys.record(id), JSON.stringify(record));
   return record;

@@ -34,7 +34,7 @@ export interface TaskServiceOptions extends RepositorySource, DefaultsSource {
   readonly hints: Hints;
   readonly noticing: Noticing;
   readonly log: Logger;
-  readonly teller: Pick<Teller, 'check' | 'expect'>;
+  readonly teller: Pick<Teller, 'check' | 'expect' | 'forRunner'>;
   readonly inputs: Pick<Inputs, 'resolve'>;
   /** Names this server in the store, for people who read it. */
   readonly writer: string;

@@ -4,12 +4,19 @@ import { keys, taskIdOfKey } from '../contracts/keys.ts';
 import type { Seal } from '../contracts/seal.ts';
 import type { Store } from '../contracts/store.ts';
 import type { TaskRecord } from '../contracts/task.ts';
-import { taskOutput } from '../contracts/task-output.ts';
-import type { TaskView } from '../contracts/task-service.ts';
-import type { WebhookAnswer, WebhookSender } from '../contracts/webhook.ts';
+import type { NewTask, TaskView } from '../contracts/task-service.ts';
+import {
+  endOfRunMs,
+  gapAfterMs,
+  mayBeToldByRunner,
+  noteTold,
+  serversWaitMs,
+  webhookMessage,
+} from '../contracts/telling.ts';
+import type { SealedCallback, WebhookAnswer, WebhookSender } from '../contracts/webhook.ts';
 import { concurrently } from '../lib/concurrently.ts';
 import type { Logger } from '../lib/logger.ts';
-import { type CallbackPolicy, refuseCallback, signingReference } from './callback.ts';
+import { type CallbackPolicy, callbackWithSecret, refuseCallback, signingReference } from './callback.ts';
 import { readEnd } from './finish.ts';
 import { readRecord } from './objects.ts';
 import { allEnded, lookAt, viewOf } from './progress.ts';
@@ -19,8 +26,10 @@ import type { SecretSource } from './task-secrets.ts';
 export interface Teller {
   /** Throws `invalid_request`, `forbidden` or `egress_denied` where this owner may not have this address told. */
   check(url: string, owner: string): Promise<void>;
-  /** Notes, before the task is acknowledged, that its end is to be told there. */
-  expect(record: TaskRecord, url: string): Promise<void>;
+  /** What is sealed into a task whose runner tells its end; undefined where that is left to servers. */
+  forRunner(task: Pick<NewTask, 'runs' | 'callbackUrl'>, owner: string): Promise<SealedCallback | undefined>;
+  /** Notes, before the task is acknowledged, that its end is to be told. */
+  expect(record: TaskRecord, note: ToTell): Promise<void>;
   /** A run of this task has ended. */
   heard(id: TaskId): void;
   /** Looks at everything that is to be told. */
@@ -32,18 +41,19 @@ export interface Telling extends CallbackPolicy, SecretSource {
   readonly store: Store;
   readonly seal: Seal;
   readonly webhooks: WebhookSender;
+  /** Whether runners of this backend tell the ends of tasks with one run, so that no server need be there. */
+  readonly runnersTell: boolean;
   readonly log: Logger;
 }
 
-/** What lies sealed under `telling/`. */
-const toTell = z.object({ url: z.string() });
+/** What lies sealed under `telling/`. `byRunner`: its runner was given the means to tell it first. */
+const toTell = z.object({ url: z.string(), byRunner: z.boolean().default(false) });
+type ToTell = z.infer<typeof toTell>;
 
 /** Tasks of other servers, and what a dead one left, are found this often. */
 const lookEveryMs = 30_000;
 /** The first client's first question comes before. */
 const firstLookAfterMs = 1000;
-const firstGapMs = 500;
-const longestGapMs = 15 * 60_000;
 const givenUpAfterMs = 24 * 3_600_000;
 const atOnce = 8;
 /** A submit that was never acknowledged has nothing to tell. */
@@ -51,7 +61,7 @@ const leftoverMs = 24 * 3_600_000;
 
 export function startTeller(context: Telling): Teller {
   const expected = new Set<TaskId>();
-  /** Of receivers that did not take it: how often they were asked, and when they are asked again. */
+  /** Of those that wait: how often their receivers were asked, and when they are asked again. A runner is waited for once. */
   const patience = new Map<string, { attempts: number; nextAt: number }>();
   const stop = new AbortController();
   let working: Promise<void> | undefined;
@@ -74,12 +84,15 @@ export function startTeller(context: Telling): Teller {
 
   /** Whether nothing is left to do for this one. */
   const tell = async (key: string): Promise<boolean> => {
-    const answer = await tellOnce(context, key, stop.signal);
+    const answer = await tellOnce(context, key, { runnerGoesFirst: !patience.has(key), signal: stop.signal });
     if (answer === 'nothing' || answer === 'not_ended') return answer === 'nothing';
+    if (answer.outcome === 'runners_turn') {
+      patience.set(key, { attempts: 0, nextAt: Date.now() + answer.forMs });
+      return false;
+    }
     if (answer.outcome !== 'try_again') return true;
     const attempts = (patience.get(key)?.attempts ?? 0) + 1;
-    const gapMs = Math.min(firstGapMs * 2 ** (attempts - 1), longestGapMs) * (0.75 + Math.random() / 4);
-    patience.set(key, { attempts, nextAt: Date.now() + gapMs });
+    patience.set(key, { attempts, nextAt: Date.now() + gapAfterMs(attempts) });
     context.log.info(
       { task: taskIdOfKey(key), attempts, reason: answer.reason },
       'a webhook was not taken; it is tried again',
@@ -121,9 +134,16 @@ export function startTeller(context: Telling): Teller {
 
   return {
     check: (url, owner) => refuseCallback(context, url, owner),
-    async expect({ id, owner }, url) {
-      const note = JSON.stringify({ url } satisfies z.infer<typeof toTell>);
-      await context.store.create(keys.telling(owner, id), await context.seal.seal(Buffer.from(note), id));
+    async forRunner({ runs, callbackUrl: url }, owner) {
+      if (!context.runnersTell || runs > 1 || url === undefined) return undefined;
+      return callbackWithSecret(context, url, owner).catch((error: unknown) => {
+        context.log.warn({ error }, 'a webhook is left to servers: its secret cannot be read now');
+        return undefined;
+      });
+    },
+    async expect({ id, owner }, note) {
+      const sealed = await context.seal.seal(Buffer.from(JSON.stringify(note)), id);
+      await context.store.create(keys.telling(owner, id), sealed);
       expected.add(id);
     },
     heard(id) {
@@ -140,11 +160,13 @@ export function startTeller(context: Telling): Teller {
 
 // --- Internal helpers ---
 
+type Told = WebhookAnswer | 'not_ended' | 'nothing' | { readonly outcome: 'runners_turn'; readonly forMs: number };
+
 async function tellOnce(
   context: Telling,
   key: string,
-  signal: AbortSignal,
-): Promise<WebhookAnswer | 'not_ended' | 'nothing'> {
+  { runnerGoesFirst, signal }: { readonly runnerGoesFirst: boolean; readonly signal: AbortSignal },
+): Promise<Told> {
   const { store, seal } = context;
   const id = taskIdOfKey(key);
   const record = await readRecord(store, id);
@@ -156,17 +178,31 @@ async function tellOnce(
     await store.remove(key);
     return 'nothing';
   }
-  const { url } = toTell.parse(JSON.parse((await seal.unseal(sealed, id)).toString('utf8')));
-  const at = (await readEnd(store, record))?.at ?? record.createdAt;
-  const late = Date.now() - Date.parse(at) > givenUpAfterMs;
+  const { url, byRunner } = toTell.parse(JSON.parse((await seal.unseal(sealed, id)).toString('utf8')));
+  const forMs = byRunner && runnerGoesFirst ? runnersTimeMs(view) : 0;
+  if (forMs > 0) return { outcome: 'runners_turn', forMs };
+  const atMs = await endMs(store, view);
+  const late = Date.now() - atMs > givenUpAfterMs;
   const answer: WebhookAnswer = late
     ? { outcome: 'given_up', reason: 'nobody took it for a day' }
-    : await attempt(context, { url, at, view }, signal);
+    : await attempt(context, { url, atMs, view }, signal);
   if (answer.outcome !== 'try_again') {
-    await store.create(keys.webhook(id), JSON.stringify({ ...answer, at: new Date().toISOString() }));
+    await noteTold(store, record, answer);
     await store.remove(key);
   }
   return answer;
+}
+
+/** How long its runner may still be telling it; a clock that goes wrong holds up nobody for longer than that. */
+function runnersTimeMs({ result }: TaskView): number {
+  if (result === undefined || !mayBeToldByRunner(result)) return 0;
+  return Math.min(endOfRunMs(result) + serversWaitMs - Date.now(), serversWaitMs);
+}
+
+/** Of one run its own end, which its runner knows too; of several, when a server saw them all. */
+async function endMs(store: Store, { record, result }: TaskView): Promise<number> {
+  if (result !== undefined) return endOfRunMs(result);
+  return Date.parse((await readEnd(store, record))?.at ?? record.createdAt);
 }
 
 async function dropLeftover(store: Store, key: string, id: TaskId): Promise<boolean> {
@@ -182,10 +218,10 @@ async function endedView(store: Store, record: TaskRecord): Promise<TaskView | u
 
 async function attempt(
   { secrets, secretDeclarations, webhooks }: Telling,
-  { url, at, view }: { readonly url: string; readonly at: string; readonly view: TaskView },
+  { url, atMs, view }: { readonly url: string; readonly atMs: number; readonly view: TaskView },
   signal: AbortSignal,
 ): Promise<WebhookAnswer> {
-  const { owner, id } = view.record;
+  const { owner } = view.record;
   let secret: string;
   try {
     // Read anew at each attempt: an operator may have mended it meanwhile.
@@ -194,12 +230,5 @@ async function attempt(
     signal.throwIfAborted();
     return { outcome: 'try_again', reason: error instanceof Error ? error.message : 'its secret cannot be read' };
   }
-  return webhooks.send({ url, secret, id: `msg_${id}`, body: bodyOf(view, at) }, signal);
-}
-
-/** The same bytes whenever and by whomever they are made. The owner is signed in, so that no receiver mixes them up. */
-function bodyOf(view: TaskView, at: string): string {
-  const { owner, metadata } = view.record;
-  const told = { owner, ...(metadata === undefined ? {} : { metadata }), ...taskOutput(view) };
-  return JSON.stringify({ type: `task.${view.status}`, timestamp: at, data: told });
+  return webhooks.send({ url, secret, ...webhookMessage(view, atMs) }, signal);
 }

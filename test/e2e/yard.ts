@@ -98,7 +98,7 @@ export function createYard(): Yard {
       };
       const egress = createEgress({ privateTargets: receivers });
       const webhooks = createWebhookSender({ egress });
-      const teller = startTeller({ ...parts, egress, webhooks, plainCallbacks: receivers });
+      const teller = startTeller({ ...parts, egress, webhooks, plainCallbacks: receivers, runnersTell: false });
       const inputs = createInputs({ store, egress, spoolDir: join(home, 'spool'), roots: [], ownFolders: [home] });
       const context: Recovering & Parameters<typeof createTaskService>[0] = { ...parts, teller, inputs };
       const server = {

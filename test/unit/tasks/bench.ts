@@ -80,7 +80,13 @@ export function createBench({ noticing = noticingByLooks, answerMs = 0 }: BenchO
   };
   const egress = createEgress({ privateTargets: [] });
   const inputs = createInputs({ store, egress, spoolDir: join(dir, 'spool'), roots: [], ownFolders: [dir] });
-  const teller = startTeller({ ...parts, egress, webhooks: createWebhookSender({ egress }), plainCallbacks: [] });
+  const teller = startTeller({
+    ...parts,
+    egress,
+    webhooks: createWebhookSender({ egress }),
+    plainCallbacks: [],
+    runnersTell: false,
+  });
   const context: Recovering & Parameters<typeof createTaskService>[0] = { ...parts, teller, inputs };
   return {
     store,
