@@ -18,8 +18,11 @@ export interface Recovering extends Launching {
   readonly log: Logger;
 }
 
-/** A launch without a handle may still be on its way for this long. */
-const launchAnswerMs = 60_000;
+/**
+ * A launch without a handle may still be on its way for this long, and each one four times as long as the one before:
+ * where answers get lost, starts are late too, and nobody comes after the last.
+ */
+const launchAnswerMs = (count: number) => 60_000 * 4 ** (count - 1);
 /** A run has its whole time limit and this much more to write its result. */
 const resultGraceMs = 15 * 60_000;
 /** A server that claimed a run to settle it does so at once; later it is gone. */
@@ -190,7 +193,7 @@ async function strandedRuns(
   if (handle === undefined) {
     const newest = await readJson(store, keys.launch(id, count - 1), launch);
     const ageMs = newest === undefined ? 0 : Date.now() - Date.parse(newest.at);
-    return ageMs > launchAnswerMs ? { runs: unclaimed, reason: 'its launch was never answered' } : undefined;
+    return ageMs > launchAnswerMs(count) ? { runs: unclaimed, reason: 'its launch was never answered' } : undefined;
   }
   const inspection = await backend.inspect(handle);
   if (inspection.state !== 'alive') return { runs: unclaimed, reason: inspection.reason };

@@ -36,6 +36,30 @@ test('one lost run is settled while the others go on', async () => {
   expect(await resultKeys(record)).toHaveLength(1);
 });
 
+test.each([
+  [1, 0.9, 'waits'],
+  [1, 1.1, 'is launched'],
+  [2, 3.9, 'waits'],
+  [2, 4.1, 'is launched'],
+  [3, 15, 'waits'],
+  [3, 17, 'is given up'],
+])('a task whose %i launches were never answered, the last %d minutes ago, %s', async (launches, minutes, becomes) => {
+  const record = await launchedTask(bench.store, { ageMs: 20 * minute, timeoutSeconds: 3600 });
+  const at = new Date(Date.now() - minutes * minute).toISOString();
+  await bench.store.remove(keys.launchHandle(record.id, 0));
+  for (let k = 0; k < launches; k++) {
+    await bench.store.remove(keys.launch(record.id, k));
+    await bench.store.create(keys.launch(record.id, k), JSON.stringify({ at, by: 'a server' }));
+  }
+  await bench.sweep();
+  expect(bench.far.launches).toHaveLength(becomes === 'is launched' ? 1 : 0);
+  expect((await resultOfRun(record, 0))?.error?.message).toBe(
+    becomes === 'is given up'
+      ? 'The task was launched 3 times and no runner began it: its launch was never answered.'
+      : undefined,
+  );
+});
+
 test('a backend that knows why a run was lost is believed', async () => {
   const record = await longTask(2);
   for (const run of [0, 1]) await claimed(bench.store, record, run);
