@@ -53,8 +53,32 @@ test('a result is written as it is, and told once it can be seen', async () => {
   expect(told).toEqual([{ task: task.id, run: 0, news: 'ended' }]);
 });
 
-test('where somebody wrote it before, that one holds', async () => {
-  expect((await report({ ...good, stdout: 'another' })).written.stdout).toBe('out');
+test('where somebody wrote it before, that one holds, and this one is nobody’s to tell', async () => {
+  const another = { ...good, stdout: 'another' };
+  expect((await report(another)).written.stdout).toBe('out');
+  expect(await reportResult(store, task, another, { log: silentLogger, tell: () => {} })).toBeUndefined();
+});
+
+test('a result whose writing was confirmed by nobody is nobody’s to tell; one that only the disk held up is', async () => {
+  const failsOnce = (what: 'create' | 'persist'): typeof store => {
+    let failures = 0;
+    const then = <T>(value: T): T => {
+      if (failures++ === 0) throw new Error('its answer was lost');
+      return value;
+    };
+    return {
+      ...store,
+      create: async (key, data) => {
+        const outcome = await store.create(key, data);
+        return what === 'create' ? then(outcome) : outcome;
+      },
+      persist: async (key) => (what === 'persist' ? then(await store.persist(key)) : store.persist(key)),
+    };
+  };
+  const outcome = (run: number, what: 'create' | 'persist') =>
+    reportResult(failsOnce(what), { id: newTaskId() }, { ...good, run }, { log: silentLogger, tell: () => {} });
+  expect(await outcome(0, 'create')).toBeUndefined();
+  expect(await outcome(1, 'persist')).toContain('"stdout":"out"');
 });
 
 test('a result that nobody could read again is written as a failure that can be', async () => {
