@@ -1,9 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 /** The tests of the tools once more, on this engine; `test/tools/engine.ts` reads the variable. */
-const toolsOn = (engine: string) => ({
+const toolsOn = (engine: string, files = '*') => ({
   extends: true as const,
-  test: { name: engine, include: ['test/tools/**/*.test.ts'], env: { RUNYARD_TEST_ON: engine } },
+  test: { name: engine, include: [`test/tools/**/${files}.test.ts`], env: { RUNYARD_TEST_ON: engine } },
 });
 
 const one = process.env.RUNYARD_TEST_ON;
@@ -17,6 +17,10 @@ export default defineConfig({
     maxWorkers: 2,
     // One second is little where the machine is busy; what comes sooner is waited for no longer.
     expect: { poll: { timeout: 20_000 } },
-    projects: one === undefined ? [everything, toolsOn('cloud-run'), toolsOn('container')] : [toolsOn(one)],
+    // The wall of the launcher has its own tests below test/contract; here it is tried by what asks most of a wall.
+    projects:
+      one === undefined
+        ? [everything, toolsOn('cloud-run'), toolsOn('container'), toolsOn('cloud-run-launcher', '*claude*')]
+        : [toolsOn(one)],
   },
 });

@@ -33,7 +33,7 @@ test('prior C3b: the time limit of a task holds though nobody waits for it and i
   await expect
     .poll(async () => String((await yard.store.read(keys.result(id, 0))) ?? ''), { timeout: 20_000 })
     .toContain('timed_out');
-  expect(await ended(second, id)).toMatchObject({ status: 'timed_out', result: { stdout: 'begun\n' } });
+  expect(await ended(second, id)).toMatchObject({ status: 'timed_out', result: { error: { code: 'timed_out' } } });
 });
 
 test('prior A11b: a part of the log that cannot be read now is an error now, and there the next time', async () => {

@@ -1,15 +1,16 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { deployed } from '../e2e/deployed.ts';
+import { lackingForLauncher, makeLauncherContainer } from '../e2e/launcher-container.ts';
 import { createHome, type Served, serve } from '../e2e/served.ts';
-import { type Google, startGoogle } from '../fakes/google/yard.ts';
+import { type Google, type GoogleOptions, startGoogle } from '../fakes/google/yard.ts';
 import { testImage } from '../sandbox/container-image.ts';
 
 /** The engine of this run, by RUNYARD_TEST_ON. */
-export type EngineName = 'local' | 'container' | 'cloud-run';
+export type EngineName = 'local' | 'container' | 'cloud-run' | 'cloud-run-launcher';
 
 interface Abilities {
   /** What every result says of its wall. */
-  readonly technology: 'bubblewrap' | 'container';
+  readonly technology: 'bubblewrap' | 'container' | 'cloud-run-launcher';
   /** Whether a size's memory is kept as a limit here. */
   readonly limitsMemory: boolean;
 }
@@ -85,9 +86,12 @@ async function find(name: string): Promise<Found> {
       };
     }
     case 'cloud-run':
-      return { name, can: { technology: 'bubblewrap', limitsMemory: true }, open: cloudRun };
+      return { name, can: { technology: 'bubblewrap', limitsMemory: true }, open: () => cloudRun() };
+    case 'cloud-run-launcher':
+      if (lackingForLauncher !== undefined) return { name, missing: lackingForLauncher };
+      return { name, can: { technology: 'cloud-run-launcher', limitsMemory: false }, open: cloudRunWithLauncher };
     default:
-      throw new Error(`RUNYARD_TEST_ON is "${name}": it must be local, container or cloud-run.`);
+      throw new Error(`RUNYARD_TEST_ON is "${name}": it must be local, container, cloud-run or cloud-run-launcher.`);
   }
 }
 
@@ -96,11 +100,23 @@ function local(env: Readonly<Record<string, string>>): Engine {
   return { home, env, close: async () => remove() };
 }
 
-async function cloudRun(): Promise<Engine> {
+async function cloudRunWithLauncher(): Promise<Engine> {
+  const container = makeLauncherContainer();
+  const engine = await cloudRun({ run: { program: container.program }, jobEnv: container.env });
+  return {
+    ...engine,
+    async close() {
+      await engine.close();
+      container.remove();
+    },
+  };
+}
+
+async function cloudRun(options: Pick<GoogleOptions, 'run' | 'jobEnv'> = {}): Promise<Engine> {
   const { home, remove } = createHome();
   // Each account may do what deploy has granted it, and no more.
   const { bindings } = await deployed();
-  const google: Google = await startGoogle({ access: { bindings } });
+  const google: Google = await startGoogle({ ...options, access: { bindings } });
   return {
     home,
     env: google.env,
