@@ -69,7 +69,7 @@ function noteOf(id: TaskId): unknown {
 describe.skipIf(lacking !== undefined)(
   lacking === undefined ? 'a webhook of a task on Cloud Run' : `(skipped: needs ${lacking})`,
   () => {
-    test('T7: comes though the server was closed right after the submit: once, whole and verifiable', async ({
+    test('T7, C4: comes though the server was closed right after the submit: once, whole and verifiable', async ({
       onTestFinished,
     }) => {
       const { receiver, server, submit } = await prepare(undefined, onTestFinished);
@@ -91,6 +91,11 @@ describe.skipIf(lacking !== undefined)(
       });
       expect(headers['webhook-id']).toBe(`msg_${id}`);
       expect(noteOf(id)).toMatchObject({ outcome: 'told', status: 200 });
+      for (const secret of [hookSecret, receiver.url]) {
+        expect([...objects().values()].filter(({ bytes }) => Buffer.from(bytes).includes(secret))).toEqual([]);
+        expect(google.run.requests.filter(({ body }) => body.includes(secret))).toEqual([]);
+        expect(google.run.logOf(executionOf(id), 0)).not.toContain(secret);
+      }
       expect(isListed(id)).toBe(true);
       await server();
       await expect.poll(() => isListed(id)).toBe(false);

@@ -1,10 +1,9 @@
-import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { keys } from '../../src/contracts/keys.ts';
 import { createEnvironmentSecrets } from '../../src/secrets/environment.ts';
 import type { SecretSource } from '../../src/tasks/task-secrets.ts';
+import { startReceiver } from '../fakes/webhook-receiver.ts';
 import { alice, bob, codeTask, createYard, ended } from './yard.ts';
 
 const yard = createYard();
@@ -13,25 +12,16 @@ afterAll(() => yard.remove());
 const hookSecret = `whsec_${Buffer.from('the secret of alice, 32 bytes ..').toString('base64')}`;
 
 async function receiver(...statuses: number[]) {
-  const received: { headers: IncomingHttpHeaders; body: string; at: number }[] = [];
-  const server = createServer(async (request, response) => {
-    let body = '';
-    for await (const chunk of request) body += chunk;
-    received.push({ headers: request.headers, body, at: Date.now() });
-    response.writeHead(statuses.shift() ?? 200).end();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => void server.close());
-  const { port } = server.address() as AddressInfo;
+  const { received, target, url, close } = await startReceiver((index) => statuses[index] ?? 200);
+  onTestFinished(close);
   const secrets: SecretSource = {
     secrets: createEnvironmentSecrets({ ALICE: hookSecret, ALL: 'a secret for everybody else' }),
     secretDeclarations: [
-      { reference: 'env:ALL', uses: [{ use: 'webhook', host: '127.0.0.1', port }] },
-      { reference: 'env:ALICE', uses: [{ use: 'webhook', host: '127.0.0.1', port }], owner: alice.owner },
+      { reference: 'env:ALL', uses: [{ use: 'webhook', ...target }] },
+      { reference: 'env:ALICE', uses: [{ use: 'webhook', ...target }], owner: alice.owner },
     ],
   };
-  const target = { host: '127.0.0.1', port };
-  return { received, secrets, target, callbackUrl: `http://127.0.0.1:${port}/hook?secret-of-the-url=1` };
+  return { received, secrets, target, callbackUrl: `${url}?secret-of-the-url=1` };
 }
 
 const webhookKey = async (id: string) => {
@@ -48,7 +38,7 @@ describe('a webhook', () => {
     await ended(server, id);
     await expect.poll(() => received.length, { timeout: 10_000 }).toBe(1);
     const [{ headers, body }] = received as [(typeof received)[0]];
-    const told = new Webhook(hookSecret).verify(body, headers as Record<string, string>);
+    const told = new Webhook(hookSecret).verify(body, { ...headers });
     expect(told).toMatchObject({
       type: 'task.succeeded',
       timestamp: expect.stringMatching(/^20\d\d-/),
@@ -66,9 +56,9 @@ describe('a webhook', () => {
     await ended(server, id, bob);
     await expect.poll(() => received.length, { timeout: 10_000 }).toBe(1);
     const [{ headers, body }] = received as [(typeof received)[0]];
-    expect(() => new Webhook(hookSecret).verify(body, headers as Record<string, string>)).toThrow();
+    expect(() => new Webhook(hookSecret).verify(body, { ...headers })).toThrow();
     const own = new Webhook('a secret for everybody else', { format: 'raw' });
-    expect(own.verify(body, headers as Record<string, string>)).toMatchObject({
+    expect(own.verify(body, { ...headers })).toMatchObject({
       type: 'task.failed',
       data: { owner: bob.owner, exit_code: 3 },
     });
@@ -83,7 +73,7 @@ describe('a webhook', () => {
     expect(received).toHaveLength(3);
     expect(new Set(received.map(({ body }) => body)).size).toBe(1);
     expect(new Set(received.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
-    const [first, second, third] = received.map(({ at }) => at) as [number, number, number];
+    const [first, second, third] = received.map(({ atMs }) => atMs) as [number, number, number];
     expect(second - first).toBeGreaterThan(300);
     expect(third - second).toBeGreaterThan(700);
   });
