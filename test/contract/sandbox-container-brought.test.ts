@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { lacking } from '../e2e/claude-runs.ts';
@@ -29,7 +29,8 @@ describeContainer('tools on containers', ({ image }) => {
     writeFileSync(join(home, 'known_hosts'), `${held.ssh?.knownHost ?? ''}\n`);
     const places = [held.git.port, held.ssh?.port].flatMap((port) => (port === undefined ? [] : [`127.0.0.1:${port}`]));
     held.served = await serve(home, {
-      ...{ RUNYARD_SANDBOX: 'container', RUNYARD_IMAGE: image(), RUNYARD_INPUT_ROOTS: roots },
+      // An engine without root has its images in the home of its user.
+      ...{ RUNYARD_SANDBOX: 'container', RUNYARD_IMAGE: image(), HOME: homedir(), RUNYARD_INPUT_ROOTS: roots },
       ...{ ANTHROPIC_API_KEY: key, ANTHROPIC_BASE_URL: held.model.url, TOKEN: token, KEY: held.ssh?.key ?? '' },
       RUNYARD_GIT_ALLOW: places.join(','),
       RUNYARD_SECRETS: places.map((place, index) => `env:${['TOKEN', 'KEY'][index]} git@${place}`).join(','),

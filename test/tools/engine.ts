@@ -1,3 +1,4 @@
+import { homedir } from 'node:os';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { deployed } from '../e2e/deployed.ts';
 import { lackingForLauncher, makeLauncherContainer } from '../e2e/launcher-container.ts';
@@ -82,7 +83,8 @@ async function find(name: string): Promise<Found> {
       return {
         name,
         can: { technology: 'container', limitsMemory: built.engine.limits },
-        open: async () => local({ RUNYARD_SANDBOX: 'container', RUNYARD_IMAGE: built.image }),
+        // An engine without root has its images in the home of its user.
+        open: async () => local({ RUNYARD_SANDBOX: 'container', RUNYARD_IMAGE: built.image, HOME: homedir() }),
       };
     }
     case 'cloud-run':
