@@ -1,21 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { mcpProgram } from '../fakes/mcp-program.ts';
 import { say, toolResults, useBash, useTool } from '../fakes/model-server.ts';
 import { type ClaudeRun, lacking, seenInside, useClaude } from './claude-runs.ts';
 
-/** An MCP server of one tool, spelled out: no package is needed to run it. */
-const mcpServer = `
-const lines = require('node:readline').createInterface({ input: process.stdin });
-const tool = { name: 'whoami', description: 'Says who', inputSchema: { type: 'object', properties: {} } };
-lines.on('line', (line) => {
-  const { id, method, params } = JSON.parse(line);
-  const answer = (result) => console.log(JSON.stringify({ jsonrpc: '2.0', id, result }));
-  const serverInfo = { name: 'test', version: '1' };
-  if (method === 'initialize') answer({ protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo });
-  if (method === 'tools/list') answer({ tools: [tool] });
-  if (method === 'tools/call') answer({ content: [{ type: 'text', text: 'I am ' + process.env.WHO + ' of ' + process.env.HOUSE }] });
-});
-`;
 const text = (path: string, content: string) => ({ path, content, encoding: 'utf-8' as const });
 const bodyOf = ({ upstream }: ClaudeRun, index = 0) =>
   JSON.parse(upstream.requests.filter(({ method }) => method === 'POST')[index]?.body ?? '{}');
@@ -67,7 +55,7 @@ describe.skipIf(lacking !== undefined)(
         ({ turn, body }) => (turn === 0 ? useTool('mcp__test__whoami', {}) : say(toolResults(body).join())),
         {
           // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the CLI that replaces it.
-          config: { mcpServers: { test: { command: 'node', args: ['-e', mcpServer], env: { WHO: '${NAME}' } } } },
+          config: { mcpServers: { test: { command: 'node', args: ['-e', mcpProgram], env: { WHO: '${NAME}' } } } },
           env: { HOUSE: 'the caller' },
           secrets: { NAME: 'a secret name' },
         },

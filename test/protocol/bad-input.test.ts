@@ -143,7 +143,12 @@ const table: [what: string, tool: string, input: Record<string, unknown>, field:
     { repo: 'x', title: 't', body: '' },
     /^repo: is not "owner\/name"/,
   ],
-  ['prior B4e: a repository that climbs', 'github_create_issue', { repo: 'a/..', title: 't', body: '' }, /^repo: is not/],
+  [
+    'prior B4e: a repository that climbs',
+    'github_create_issue',
+    { repo: 'a/..', title: 't', body: '' },
+    /^repo: is not/,
+  ],
   ['a title of two lines', 'github_create_issue', { repo: 'a/b', title: 't\nu', body: '' }, /^title: must be one line/],
 ];
 

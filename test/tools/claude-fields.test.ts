@@ -1,7 +1,16 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { contention } from '../bench/load.ts';
-import { type ModelCall, type ModelServer, say, startModelServer, useBash, useTool } from '../fakes/model-server.ts';
+import { mcpProgram } from '../fakes/mcp-program.ts';
+import {
+  type ModelCall,
+  type ModelServer,
+  say,
+  startModelServer,
+  toolResults,
+  useBash,
+  useTool,
+} from '../fakes/model-server.ts';
 import { onEngine } from './engine.ts';
 
 /** What a caller says of a Claude task itself: words, tools, configuration, conversation, limits. */
@@ -17,6 +26,7 @@ const scripts: Readonly<Record<string, (call: ModelCall) => ReturnType<typeof sa
   SPEND: ({ body }) =>
     useBash('true', { usage: { input_tokens: 10, output_tokens: Math.min(30_000, Number(body.max_tokens)) } }),
   STAY: () => useBash('mkdir -p output; echo kept > output/kept; echo begun > /proc/$PPID/fd/1; sleep 300'),
+  ASK: ({ turn, body }) => (turn === 0 ? useTool('mcp__test__whoami', {}) : say(toolResults(body).join())),
   ANSWER: () => useTool('StructuredOutput', { pair: ['a', 1] }),
   DELEGATE: ({ turn }) =>
     turn === 0
@@ -103,6 +113,13 @@ onEngine(
     test('row 13: a command of the caller is what its name in the prompt means', async () => {
       await run('/greet the world', { commands: { greet: { content: 'GREET-WELL $ARGUMENTS' } } });
       expect(textOf(lastAsked().messages)).toContain('GREET-WELL the world');
+    });
+
+    test('row 13: an MCP server of the caller runs beside Claude, with its variables', async () => {
+      const server = { command: 'node', args: ['-e', mcpProgram], env: { WHO: 'the server' } };
+      expect(await run('ASK', { mcp_servers: { test: server }, env: { HOUSE: 'the caller' } })).toMatchObject({
+        ...{ status: 'succeeded', response: 'I am the server of the caller' },
+      });
     });
 
     test('row 20: commands before and after Claude run where it works', async () => {

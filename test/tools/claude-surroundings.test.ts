@@ -1,12 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { expect, test } from 'vitest';
 import { openRepositories, type Repositories, startGitServer } from '../fakes/git-server.ts';
 import { say, startModelServer, toolResults, useBash } from '../fakes/model-server.ts';
+import { startReceiver, type WebhookReceiver } from '../fakes/webhook-receiver.ts';
 import { onEngine } from './engine.ts';
 
 /** What lies around a Claude task: a repository, inputs, secrets, hosts, a receiver of its result. */
@@ -19,8 +18,7 @@ interface Surroundings {
   readonly repositories: Repositories;
   readonly gitUrl: string;
   readonly folder: string;
-  readonly hookUrl: string;
-  readonly received: { readonly headers: IncomingHttpHeaders; readonly body: string }[];
+  readonly receiver: WebhookReceiver;
 }
 const open: { surroundings?: Surroundings } = {};
 
@@ -37,17 +35,13 @@ const obedient = () =>
 async function surroundings() {
   const repositories = openRepositories();
   const folder = mkdtempSync(join(tmpdir(), 'runyard-inputs-'));
-  const received: Surroundings['received'] = [];
-  const hook = createServer(async (request, response) => {
-    let body = '';
-    for await (const chunk of request) body += chunk;
-    received.push({ headers: request.headers, body });
-    response.end();
-  });
-  await new Promise<void>((resolve) => hook.listen(0, '127.0.0.1', resolve));
-  const { port } = hook.address() as AddressInfo;
-  const [git, model] = await Promise.all([startGitServer(repositories.dir, { password: token }), obedient()]);
-  open.surroundings = { repositories, gitUrl: git.url, folder, hookUrl: `http://127.0.0.1:${port}/hook`, received };
+  const [git, model, receiver] = await Promise.all([
+    startGitServer(repositories.dir, { password: token }),
+    obedient(),
+    startReceiver(),
+  ]);
+  open.surroundings = { repositories, gitUrl: git.url, folder, receiver };
+  const { port } = receiver.target;
   return {
     env: {
       ANTHROPIC_API_KEY: key,
@@ -62,9 +56,7 @@ async function surroundings() {
       NPM: 'npm_the-value',
     },
     async close() {
-      await Promise.all([git.close(), model.close()]);
-      hook.closeAllConnections();
-      hook.close();
+      await Promise.all([git.close(), model.close(), receiver.close()]);
       repositories.remove();
       rmSync(folder, { recursive: true, force: true });
     },
@@ -125,10 +117,11 @@ onEngine(
     });
 
     test('row 23, 24: the end is told to the receiver, signed, with the metadata', async () => {
-      const output = await run('echo told', { callback_url: around().hookUrl, metadata: { ticket: 'T-1' } });
-      await expect.poll(() => around().received, { timeout: 50_000 }).toHaveLength(1);
-      const [{ headers, body } = { headers: {}, body: '' }] = around().received;
-      expect(new Webhook(hookSecret).verify(body, headers as Record<string, string>)).toMatchObject({
+      const { receiver } = around();
+      const output = await run('echo told', { callback_url: receiver.url, metadata: { ticket: 'T-1' } });
+      await expect.poll(() => receiver.received, { timeout: 50_000 }).toHaveLength(1);
+      const [{ headers, body } = { headers: {}, body: '' }] = receiver.received;
+      expect(new Webhook(hookSecret).verify(body, headers)).toMatchObject({
         type: 'task.succeeded',
         data: { task_id: output.task_id, response: 'told', metadata: { ticket: 'T-1' } },
       });
