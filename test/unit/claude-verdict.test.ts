@@ -69,7 +69,12 @@ test.for<[string, Partial<Evidence>, string, string]>([
     'RUNYARD_CLAUDE_PATH',
   ],
   ['no result', { results: [], stderr: 'x\nerror: bad \x1b[31mflag\n' }, 'command_failed', 'error: bad flag'],
-  ['prior A10b D6e: an error result', { results: [told({ is_error: true })], lastFailure: 'It answered 401.' }, 'model_error', '401'],
+  [
+    'prior A10b D6e: an error result',
+    { results: [told({ is_error: true })], lastFailure: 'It answered 401.' },
+    'model_error',
+    '401',
+  ],
   [
     'too many turns',
     { results: [told({ is_error: true, subtype: 'error_max_turns' })], spec: { ...spec, maxTurns: 7 } },
