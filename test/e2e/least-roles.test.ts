@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { knownRoles } from '../fakes/google/policy-roles.ts';
 import { type Google, startGoogle } from '../fakes/google/yard.ts';
 import { type ModelServer, say, startModelServer, useBash } from '../fakes/model-server.ts';
+import { startReceiver, type WebhookReceiver } from '../fakes/webhook-receiver.ts';
 import { lacking } from './claude-runs.ts';
 import { deployed, deployWithout, inWords } from './deployed.ts';
 import { createHome, type Served, serve, wholeLog } from './served.ts';
@@ -17,15 +18,19 @@ writeFileSync(join(roots, 'note'), 'brought along');
 let google: Google;
 let served: Served;
 let model: ModelServer;
+let receiver: WebhookReceiver;
 let granted: Awaited<ReturnType<typeof deployed>>['bindings'];
 beforeAll(async () => {
   granted = (await deployed(['npm'])).bindings;
   google = await startGoogle({ access: { bindings: granted } });
   google.secretManager.addVersion('projects/a-project/secrets/npm', 'a-token\n');
   model = await startModelServer([useBash('echo $NPM_TOKEN $(cat input/note) > output/it'), say('Done.')]);
+  receiver = await startReceiver();
+  const { host, port } = receiver.target;
   served = await serve(home, {
     ...google.env,
-    RUNYARD_SECRETS: 'secret-manager:npm env',
+    RUNYARD_SECRETS: `secret-manager:npm env webhook@${host}:${port}`,
+    RUNYARD_CALLBACK_ALLOW: `${host}:${port}`,
     RUNYARD_INPUT_ROOTS: roots,
     ANTHROPIC_API_KEY: 'sk-ant-of-this-test',
     ANTHROPIC_BASE_URL: model.url,
@@ -35,6 +40,7 @@ afterAll(async () => {
   await served.close();
   await google.close();
   await model.close();
+  await receiver.close();
   remove();
   rmSync(roots, { recursive: true });
 });
@@ -77,12 +83,15 @@ describe('they are enough', () => {
   });
 
   test.skipIf(lacking !== undefined)(
-    `for a Claude task with a secret of Secret Manager and an input (needs ${lacking ?? 'nothing'})`,
+    `for a Claude task with a secret of Secret Manager, an input and a webhook (needs ${lacking ?? 'nothing'})`,
     async () => {
-      const answer = await served.call('run_claude_task', claude);
+      const answer = await served.call('run_claude_task', { ...claude, callback_url: receiver.url });
       expect(answer).toMatchObject({ status: 'succeeded' });
       const artifact = { task_id: answer.task_id, path: 'output/it' };
       expect(await served.call('read_artifact', artifact)).toMatchObject({ text: 'a-token brought along\n' });
+      // It has told the webhook, and noted that.
+      await expect.poll(() => google.run.executions().at(-1)!.tasks[0]!.exitCode).toBe(0);
+      expect(receiver.received).toHaveLength(1);
     },
   );
 
