@@ -54,7 +54,11 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       const [writer, reader] = [await open(), await open()];
       const half = randomBytes(512 * 1024);
       const seen = new Set<number | undefined>();
-      const look = async () => void seen.add((await reader.read('meta/slow'))?.length);
+      const look = async () => {
+        seen.add((await reader.read('meta/slow'))?.length);
+        // A store may answer without a turn of the loop, which the writer needs.
+        await new Promise((resolve) => setImmediate(resolve));
+      };
       async function* slowly() {
         yield half;
         for (let looks = 0; looks < 10; looks++) await look();
