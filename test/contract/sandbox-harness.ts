@@ -49,7 +49,8 @@ export interface Outcome {
 /** Runs one program in a wall of its own, and removes the wall whatever happens. */
 export async function runIn(sandbox: Sandbox, trial: Trial): Promise<Outcome> {
   const deadline = AbortSignal.timeout(50_000);
-  const wall = await sandbox.enter({ door: trial.door ?? false, signal: deadline });
+  const limits = { ...testLimits, ...trial.limits };
+  const wall = await sandbox.enter({ door: trial.door ?? false, limits, signal: deadline });
   try {
     await wall.place(trial.files ?? []);
     const chunks: { stream: 'stdout' | 'stderr'; step: number; bytes: Buffer }[] = [];
@@ -59,7 +60,7 @@ export async function runIn(sandbox: Sandbox, trial: Trial): Promise<Outcome> {
         env: trial.env ?? {},
         stdin: Buffer.from(trial.stdin ?? ''),
         ...(trial.stdinStep === undefined ? {} : { stdinStep: trial.stdinStep }),
-        limits: { ...testLimits, ...trial.limits },
+        limits,
       },
       {
         ...trial.observer,

@@ -73,7 +73,8 @@ export interface Trial {
 /** Runs one attempt in a wall of its own and removes the wall, whatever happens. */
 export async function tryIn(sandbox: Sandbox, attempt: Attempt): Promise<Trial> {
   const deadline = AbortSignal.timeout(attempt.deadlineMs ?? 25_000);
-  const wall = await sandbox.enter({ door: attempt.door !== undefined, signal: deadline });
+  const limits = { ...attemptLimits, ...attempt.limits };
+  const wall = await sandbox.enter({ door: attempt.door !== undefined, limits, signal: deadline });
   try {
     await wall.place(attempt.files ?? []);
     const ran = await run(wall, attempt, deadline);
