@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { contention } from '../bench/load.ts';
 import { mcpProgram } from '../fakes/mcp-program.ts';
@@ -11,9 +11,12 @@ import {
   useBash,
   useTool,
 } from '../fakes/model-server.ts';
-import { onEngine } from './engine.ts';
+import { onEngine, startTimeoutMs } from './engine.ts';
 
 /** What a caller says of a Claude task itself: words, tools, configuration, conversation, limits. */
+
+// Several tasks one after the other, each of which may take its time where the machine is busy.
+vi.setConfig({ testTimeout: startTimeoutMs });
 
 const key = 'sk-ant-the-key-of-these-tests';
 const state: { model?: ModelServer } = {};

@@ -2,13 +2,16 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { openRepositories, type Repositories, startGitServer } from '../fakes/git-server.ts';
 import { say, startModelServer, toolResults, useBash } from '../fakes/model-server.ts';
 import { startReceiver, type WebhookReceiver } from '../fakes/webhook-receiver.ts';
-import { onEngine } from './engine.ts';
+import { onEngine, startTimeoutMs } from './engine.ts';
 
 /** What lies around a Claude task: a repository, inputs, secrets, hosts, a receiver of its result. */
+
+// Several tasks one after the other, each of which may take its time where the machine is busy.
+vi.setConfig({ testTimeout: startTimeoutMs });
 
 const key = 'sk-ant-the-key-of-these-tests';
 const token = 'ghp_the-token-of-the-operator';
