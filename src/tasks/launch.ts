@@ -5,7 +5,7 @@ import type { Store } from '../contracts/store.ts';
 import type { TaskRecord } from '../contracts/task.ts';
 import { endUnclaimed } from './settle.ts';
 
-/** A task is launched this often at most; then it ends as `backend_error`. */
+/** So many launches the backend may have answered without a runner that begins; then the task ends as `backend_error`. */
 export const launchesMax = 3;
 
 export interface Launching {

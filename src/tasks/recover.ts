@@ -19,10 +19,12 @@ export interface Recovering extends Launching {
 }
 
 /**
- * A launch without a handle may still be on its way for this long, and each one four times as long as the one before:
- * where answers get lost, starts are late too, and nobody comes after the last.
+ * A launch without a handle may still be on its way for this long, and each one twice as long as the one before: where
+ * answers get lost, starts are late too.
  */
-const launchAnswerMs = (count: number) => 60_000 * 4 ** (count - 1);
+const launchAnswerMs = (count: number) => 60_000 * 2 ** (count - 1);
+/** Of one that was never answered nobody knows whether it was asked for: its server may have been killed before. */
+const launchesAtAllMax = 6;
 /** A run has its whole time limit and this much more to write its result. */
 const resultGraceMs = 15 * 60_000;
 /** A server that claimed a run to settle it does so at once; later it is gone. */
@@ -169,10 +171,11 @@ async function launchWhereNeeded(context: Recovering, scene: Scene, unclaimed: r
   const claimed = await runsWithClaim(context.store, record.id);
   const runs = stranded.runs.filter((run) => !claimed.has(run));
   if (runs.length === 0) return false;
-  if (launches.count >= launchesMax) {
+  const answered = launches.handles.filter((handle) => handle !== undefined).length;
+  if (answered >= launchesMax || launches.count >= launchesAtAllMax) {
     const error = new RunyardError(
       'backend_error',
-      `The task was launched ${launchesMax} times and no runner began it: ${reason}.`,
+      `The task was launched ${launches.count} times and no runner began it: ${reason}.`,
     );
     await giveUpLaunching(context, record, runs, error);
     return true;
