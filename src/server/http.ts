@@ -13,6 +13,7 @@ import { checkBrowserHeaders } from './browser-guard.ts';
 import { credentialsOf } from './credentials.ts';
 import type { Face } from './face.ts';
 import { HttpError } from './http-error.ts';
+import { refuseLongBody } from './json-body.ts';
 import { createMcpFactory } from './mcp.ts';
 import { refuseHeavyMessages } from './mcp-weight.ts';
 import { sendJson, sendProblem } from './problem.ts';
@@ -92,7 +93,10 @@ async function answer(exchange: Exchange, { face, options, mcp, state }: Serving
   }
   if (path !== '/mcp' && !path.startsWith('/v1/')) throw noSuchRoute(exchange);
   const caller = options.auth.callerOf(request.headers.authorization);
-  if (path === '/mcp') return mcp(exchange, caller);
+  if (path === '/mcp') {
+    refuseLongBody(request);
+    return mcp(exchange, caller);
+  }
   return face.calls.track(handleRest({ ...exchange, caller, gone: goneSignal(response) }, face));
 }
 
@@ -114,18 +118,19 @@ function goneSignal(response: ServerResponse): AbortSignal {
 function fail({ request, response }: Exchange, thrown: unknown, { log }: Face): void {
   const error = reportError(thrown, 'A request could not be answered', log);
   if (response.headersSent) return void response.destroy();
-  if (!request.complete) letGo(request, response);
+  if (!request.complete) letGo(request);
   if (error instanceof HttpError && error.allow.length > 0) response.setHeader('Allow', error.allow.join(', '));
   sendProblem(response, error, error instanceof HttpError ? error.status : error.httpStatus);
 }
 
 const leftoverMs = 2_000;
 
-/** A client that is still sending reads the answer only if what it sends is taken for a while. */
-function letGo(request: IncomingMessage, response: ServerResponse): void {
-  response.setHeader('Connection', 'close');
+/** A client that is still sending reads the answer only if what it sends is taken for a while, and nothing shut meanwhile. */
+function letGo(request: IncomingMessage): void {
   request.resume();
-  setTimeout(() => request.destroy(), leftoverMs).unref();
+  setTimeout(() => {
+    if (!request.complete) request.destroy();
+  }, leftoverMs).unref();
 }
 
 const authExtra = z.object({ owner: z.string(), credentials: broughtCredentials.optional() });

@@ -6,10 +6,11 @@ import { HttpError } from './http-error.ts';
 
 /** The JSON of a request's body; an empty object where there is none. Throws an error that names the body. */
 export async function readJsonBody(request: IncomingMessage): Promise<unknown> {
-  if (Number(request.headers['content-length'] ?? 0) > limits.httpBodyBytesMax) throw tooLarge();
+  refuseLongBody(request);
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request) {
+  // A body that is given up in the middle still has to be taken, or its sender never reads the answer.
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     bytes += chunk.length;
     if (bytes > limits.httpBodyBytesMax) throw tooLarge();
     chunks.push(chunk);
@@ -17,6 +18,11 @@ export async function readJsonBody(request: IncomingMessage): Promise<unknown> {
   if (bytes === 0) return {};
   checkContentType(request.headers['content-type']);
   return parseJson(Buffer.concat(chunks));
+}
+
+/** Before any of it is read. Throws where the request itself says that its body is too long. */
+export function refuseLongBody({ headers }: IncomingMessage): void {
+  if (Number(headers['content-length'] ?? 0) > limits.httpBodyBytesMax) throw tooLarge();
 }
 
 /** A web page can send other types without being asked first. */

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { z } from 'zod';
+import { hasCode } from '../../src/lib/has-code.ts';
 
 const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
@@ -146,12 +147,21 @@ export async function wholeLog(served: Served, taskId: string): Promise<{ lines:
   }
 }
 
-/** Every file below the folder whose name or bytes hold the text. */
+/** Every file below the folder whose name or bytes hold the text. Workspaces may be wiped meanwhile. */
 export function filesHolding(folder: string, text: string): string[] {
-  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+  return (orGone(() => readdirSync(folder, { withFileTypes: true })) ?? []).flatMap((entry) => {
     const path = join(folder, entry.name);
     const named = entry.name.includes(text) ? [path] : [];
     if (entry.isDirectory()) return [...named, ...filesHolding(path, text)];
-    return entry.isFile() && readFileSync(path).includes(text) ? [path] : named;
+    return entry.isFile() && orGone(() => readFileSync(path))?.includes(text) ? [path] : named;
   });
+}
+
+function orGone<Found>(read: () => Found): Found | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
 }

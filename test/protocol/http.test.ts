@@ -3,6 +3,7 @@ import { readdirSync, statSync, truncateSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { connectHttp } from './clients.ts';
@@ -101,6 +102,31 @@ test('prior E2a: a download that cannot be had to its end is broken off, and nev
   await expect(download()).rejects.toThrow('terminated');
   expect(server().log.join('\n')).toContain(`The store has only ${1024 ** 2} bytes of output/a.`);
 });
+
+test.each([
+  ['a call', 'POST', execute, json, 413],
+  ['a call of known length', 'POST', execute, { ...json, 'Content-Length': '20971520' }, 413],
+  ['a message of known length', 'POST', '/mcp', { ...json, 'Content-Length': '20971520' }, 413],
+  ['a broken archive', 'PUT', '/v1/inputs', { 'Content-Type': 'application/x-tar' }, 400],
+  ['an archive without a key', 'PUT', '/v1/inputs', { Authorization: 'Bearer x' }, 401],
+] as const)('whoever still sends %s of 20 MiB reads the refusal', async (_, method, path, headers, status) => {
+  const body = Buffer.alloc(20 * 1024 ** 2, 'x');
+  const statusOf = () =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const outgoing = request(server().url + path, { method, headers: { ...bearer(), ...headers } }, (answer) => {
+        answer.resume().once('end', () => resolve(answer.statusCode));
+      });
+      outgoing.once('error', reject);
+      // A piece at a time, so that the answer comes in the middle.
+      Readable.from(piecesOf(body)).pipe(outgoing);
+    });
+  for (let time = 0; time < 10; time += 1) expect(await statusOf()).toBe(status);
+});
+
+function* piecesOf(body: Buffer): Generator<Buffer> {
+  const bytes = 64 * 1024;
+  for (let at = 0; at < body.length; at += bytes) yield body.subarray(at, at + bytes);
+}
 
 test('prior D6h: open connections hold up no end', async () => {
   const other = await startServer();
