@@ -19,10 +19,10 @@ export interface Recovering extends Launching {
 }
 
 /**
- * A launch without a handle may still be on its way for this long, and each one twice as long as the one before: where
- * answers get lost, starts are late too.
+ * A launch without a handle may still be on its way for this long; after the third each is given twice as long as the one
+ * before: where so many answers get lost, starts are late too.
  */
-const launchAnswerMs = (count: number) => 60_000 * 2 ** (count - 1);
+const launchAnswerMs = (count: number) => 60_000 * 2 ** Math.max(0, count - 3);
 /** Of one that was never answered nobody knows whether it was asked for: its server may have been killed before. */
 const launchesAtAllMax = 6;
 /** A run has its whole time limit and this much more to write its result. */

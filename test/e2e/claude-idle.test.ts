@@ -40,11 +40,11 @@ describe.skipIf(lacking !== undefined)(
     // ignore what asks them to end, too.
     const withSleepers = async (options: RunOptions): Promise<ClaudeRun> => {
       const seen = { alive: 0 };
-      const watch = setInterval(() => {
+      const stopAt: RunOptions['stopAt'] = (event) => {
         seen.alive = Math.max(seen.alive, sleepersLeft().length);
-      }, 50);
-      const done = await run(script, options);
-      clearInterval(watch);
+        return options.stopAt?.(event) ?? false;
+      };
+      const done = await run(script, { ...options, stopAt });
       expect(sleepersLeft()).toEqual([]);
       // It was there, or its absence would prove nothing.
       expect(seen.alive).toBeGreaterThan(0);
