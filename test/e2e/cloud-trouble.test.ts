@@ -15,7 +15,8 @@ import { createHome, type ServedOverHttp, serveHttp } from './served.ts';
  */
 
 const tasks = Number(process.env.RUNYARD_TEST_TASKS ?? 12);
-const timeoutMs = 120_000 + tasks * 6_000;
+/** A launch that is lost costs a minute, and one task may lose several. */
+const timeoutMs = 300_000 + tasks * 6_000;
 const seed = 20261121;
 const odds = {
   refused: 0.04,
