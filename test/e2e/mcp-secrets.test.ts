@@ -4,43 +4,12 @@ import { type Certificate, certificateOf, lackingOpenssl } from '../fakes/certif
 import { type McpServerOptions, startMcpServer } from '../fakes/mcp-server.ts';
 import { say, toolResults, useBash, useTool } from '../fakes/model-server.ts';
 import { type ClaudeRun, lacking as lackingClaude, useClaude } from './claude-runs.ts';
+import { huntFor } from './hunt.ts';
 
 const lacking = lackingClaude ?? lackingOpenssl;
 /** A name that only the runner can resolve, for a server on this machine. */
 const host = 'mcp.test';
-const halves = ['a-token-of-the-operator', '-that-nobody-inside-sees'] as const;
-const secret = halves.join('');
-
-/** Looks for the secret without spelling it, and for the key of the door to show that it finds what is there. */
-const hunt = `
-import os, re
-secret, known = b"${halves[0]}" + b"${halves[1]}", os.environ["ANTHROPIC_API_KEY"].encode()
-found, control = [], []
-def look(place, data):
-    if secret in data: found.append(place)
-    if known in data: control.append(place)
-for folder in ("/workspace", "/tmp", "/etc", "/runyard", "/dev/shm", "/run", "/var"):
-    for root, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(root, name)
-            if os.path.islink(path) or not os.path.isfile(path) or os.path.getsize(path) > 50_000_000: continue
-            try: look(path, open(path, "rb").read())
-            except OSError: pass
-for pid in filter(str.isdigit, os.listdir("/proc")):
-    for name in ("environ", "cmdline"):
-        try: look(pid + name, open(f"/proc/{pid}/{name}", "rb").read())
-        except OSError: pass
-    if int(pid) == os.getpid(): continue
-    try:
-        maps, memory = open(f"/proc/{pid}/maps").read(), open(f"/proc/{pid}/mem", "rb")
-        for start, end in re.findall(r"^([0-9a-f]+)-([0-9a-f]+) rw", maps, re.M):
-            start, end = int(start, 16), int(end, 16)
-            if end - start > 256 << 20: continue
-            try: memory.seek(start); look(pid + "mem", memory.read(end - start))
-            except (OSError, OverflowError, ValueError): pass
-    except OSError: pass
-print("found", found, "control", "/tmp/runyard/mcp.json" in control, any("mem" in each for each in control))
-`;
+const secret = 'a-token-of-the-operator-that-nobody-inside-sees';
 
 describe.skipIf(lacking !== undefined)(
   lacking === undefined ? 'an MCP server with a secret' : `(skipped: needs ${lacking})`,
@@ -87,10 +56,10 @@ describe.skipIf(lacking !== undefined)(
           told.push(...toolResults(body));
           return turn === 1 ? useBash('python3 hunt.py') : say('done');
         },
-        { config, ...reach, files: [{ path: 'hunt.py', content: hunt, encoding: 'utf-8' }] },
+        { config, ...reach, files: [{ path: 'hunt.py', content: huntFor(secret), encoding: 'utf-8' }] },
       );
       expect(done.result.status).toBe('succeeded');
-      expect(told).toEqual(['from afar', 'found [] control True True']);
+      expect(told).toEqual(['from afar', "found [] control ['environ', 'file', 'mem'] files True"]);
       expect(new Set(server.requests.map(({ authorization }) => authorization))).toEqual(new Set([`Bearer ${secret}`]));
       expect(server.requests.some(({ headers }) => 'mcp-session-id' in headers)).toBe(sessions);
       expect(denialsOf(done)).toEqual([]);
