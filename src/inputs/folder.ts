@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { singleFileEntry } from '../contracts/inputs.ts';
@@ -46,13 +46,24 @@ const blockBytes = 256 * 1024;
 
 /** A file that changes while it is read is none of those that were asked for. */
 async function* bytesOf(place: string, path: string, sizeBytes: number): AsyncGenerator<Buffer> {
-  // A stream takes that much memory for every read, however small the file is.
-  const highWaterMark = Math.min(blockBytes, sizeBytes + 1);
   let read = 0;
-  for await (const chunk of createReadStream(place, { highWaterMark })) {
+  for await (const chunk of sizeBytes < blockBytes
+    ? readAtOnce(place)
+    : createReadStream(place, { highWaterMark: blockBytes })) {
     read += chunk.length;
     if (read > sizeBytes) break;
     yield chunk;
   }
   if (read !== sizeBytes) throw refusal(path, 'changed while it was read');
+}
+
+/** Of a small file at most what makes it a large one: a stream costs more than its content. */
+function* readAtOnce(place: string): Generator<Buffer> {
+  const fd = openSync(place, 'r');
+  try {
+    const buffer = Buffer.allocUnsafe(blockBytes);
+    yield buffer.subarray(0, readSync(fd, buffer));
+  } finally {
+    closeSync(fd);
+  }
 }
