@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import type { Config } from '../config.ts';
 import { RunyardError } from '../contracts/errors.ts';
 import { limits } from '../contracts/limits.ts';
 import type { OperatorDefaults } from '../contracts/operator.ts';
 import type { Secrets } from '../contracts/secrets.ts';
-import { hasCode } from '../lib/has-code.ts';
 import { once } from '../lib/once.ts';
+import { bytesIfThere } from '../lib/read-if-there.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 
 /** The operator's default prompt, from where it stands at the moment. An empty one is none. */
@@ -14,7 +13,8 @@ export function defaultPromptOf(config: Config, secrets: Secrets): OperatorDefau
   if (place === undefined) return async () => undefined;
   // A secret fails in words of its own.
   if (place.kind === 'secret') return async (signal) => checked(await secrets.read(place.reference, signal));
-  const read = place.kind === 'file' ? fileReader(place.path) : objectReader(place, config);
+  const read =
+    place.kind === 'file' ? (signal: AbortSignal) => bytesIfThere(place.path, signal) : objectReader(place, config);
   return async (signal) => checked(textOf(await bytesOf(read, signal)));
 }
 
@@ -31,17 +31,6 @@ async function bytesOf(read: ReadBytes, signal: AbortSignal): Promise<Buffer> {
     throw unusable(signal.aborted ? 'No answer came in time.' : said, cause);
   }
   throw unusable('There is none that this server can see.');
-}
-
-function fileReader(path: string): ReadBytes {
-  return async (signal) => {
-    try {
-      return await readFile(path, { signal });
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) return undefined;
-      throw error;
-    }
-  };
 }
 
 /** With the credentials of the server; the bucket may be another than that of the tasks. */

@@ -46,10 +46,9 @@ const blockBytes = 256 * 1024;
 
 /** A file that changes while it is read is none of those that were asked for. */
 async function* bytesOf(place: string, path: string, sizeBytes: number): AsyncGenerator<Buffer> {
+  const chunks = sizeBytes < blockBytes ? readAtOnce(place) : createReadStream(place, { highWaterMark: blockBytes });
   let read = 0;
-  for await (const chunk of sizeBytes < blockBytes
-    ? readAtOnce(place)
-    : createReadStream(place, { highWaterMark: blockBytes })) {
+  for await (const chunk of chunks) {
     read += chunk.length;
     if (read > sizeBytes) break;
     yield chunk;
