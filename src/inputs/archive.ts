@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { unzstd } from '../lib/unzstd.ts';
 import { asBrokenArchive } from './broken.ts';
 import type { Entry } from './entries.ts';
 import { refusal } from './entries.ts';
@@ -55,13 +56,10 @@ async function plainTar(archive: AsyncIterable<Uint8Array>): Promise<AsyncIterab
     for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
   })();
   const { createGunzip, createZstdDecompress } = await import('node:zlib');
-  const unpack = head.subarray(0, 2).equals(gzipMagic)
-    ? createGunzip()
-    : head.subarray(0, 4).equals(zstdMagic)
-      ? createZstdDecompress()
-      : undefined;
-  if (unpack === undefined) return whole;
+  if (head.subarray(0, 4).equals(zstdMagic)) return unzstd(whole, createZstdDecompress);
+  if (!head.subarray(0, 2).equals(gzipMagic)) return whole;
   const source = Readable.from(whole);
-  source.on('error', (error) => unpack.destroy(error));
-  return source.pipe(unpack);
+  const gunzip = createGunzip();
+  source.on('error', (error) => gunzip.destroy(error));
+  return source.pipe(gunzip);
 }

@@ -11,7 +11,7 @@ export interface Entry {
   readonly sizeBytes: number;
   /** Of a symlink. */
   readonly target?: string;
-  /** Of a file: exactly `sizeBytes` bytes. */
+  /** Of a file: exactly `sizeBytes` bytes; each chunk holds until the next one is asked for. */
   readonly content?: AsyncIterable<Uint8Array>;
 }
 

@@ -1,14 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import type { Pack } from 'tar-stream';
+import { promisify } from 'node:util';
 import { keys } from '../contracts/keys.ts';
 import type { Store } from '../contracts/store.ts';
 import { makeFolder } from '../lib/make-folder.ts';
 import { checked, type Entry } from './entries.ts';
+import { tarOf } from './tar.ts';
 
 export interface Keeping {
   readonly store: Store;
@@ -25,73 +23,86 @@ export async function keepEntries(
   entries: AsyncIterable<Entry>,
   owner: string,
 ): Promise<{ sha256: string; isNew: boolean }> {
-  makeFolder(spoolDir, 0o700);
-  const spool = join(spoolDir, randomUUID());
+  const spool = await openNameless(spoolDir);
   try {
     const sha256 = await packInto(spool, checked(entries));
     const key = keys.input(owner, sha256);
     const isThere = (await store.read(key, { offset: 0, length: 1 })) !== undefined;
-    const isNew =
-      !isThere && (await store.create(key, createReadStream(spool, { highWaterMark: blockBytes }))) === 'created';
+    const isNew = !isThere && (await store.create(key, contentOf(spool))) === 'created';
     if (isNew) await store.persist(key);
     await store.touch(key);
     return { sha256, isNew };
   } finally {
-    await rm(spool, { force: true });
+    await spool.close();
   }
 }
 
 // --- Internal helpers ---
 
+/** Large enough that its way to another thread costs little, and that it packs as well as the whole would. */
 const blockBytes = 1024 * 1024;
+/** Fewer than the thread pool has threads: others want to read and write meanwhile. */
+const framesAtOnce = 2;
 const zstdLevel = 3;
 
-async function packInto(file: string, entries: AsyncIterable<Entry>): Promise<string> {
-  const [{ pack }, { constants, createZstdCompress }] = await Promise.all([import('tar-stream'), import('node:zlib')]);
-  const tar = pack();
+/** A file without a name leaves nothing behind, however its owner ends. */
+async function openNameless(dir: string): Promise<FileHandle> {
+  makeFolder(dir, 0o700);
+  const path = join(dir, randomUUID());
+  const file = await open(path, 'wx+', 0o600);
+  await unlink(path);
+  return file;
+}
+
+async function* contentOf(file: FileHandle): AsyncGenerator<Buffer> {
+  for (let offset = 0; ; ) {
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(blockBytes), 0, blockBytes, offset);
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
+    offset += bytesRead;
+  }
+}
+
+async function packInto(spool: FileHandle, entries: AsyncIterable<Entry>): Promise<string> {
   const hash = createHash('sha256');
-  const filling = fill(tar, entries).catch((error: unknown) => {
-    tar.destroy(error instanceof Error ? error : new Error('the inputs cannot be packed', { cause: error }));
-    throw error;
-  });
-  const zstd = createZstdCompress({
-    params: { [constants.ZSTD_c_compressionLevel]: zstdLevel },
-    chunkSize: blockBytes,
-  });
-  const hashed = async function* (source: AsyncIterable<Buffer>) {
-    for await (const chunk of source) {
-      hash.update(chunk);
-      yield chunk;
+  const hashed = async function* () {
+    for await (const block of inBlocks(tarOf(entries))) {
+      hash.update(block);
+      yield block;
     }
   };
-  const written = pipeline(Readable.from(tar), hashed, zstd, createWriteStream(file, { mode: 0o600 }));
-  // The reason why it cannot be filled says more than that the pipeline broke.
-  written.catch(() => undefined);
-  await filling;
-  await written;
+  await spool.writeFile(compressed(hashed()));
   return hash.digest('hex');
 }
 
-async function fill(tar: Pack, entries: AsyncIterable<Entry>): Promise<void> {
-  const stopped = new Promise<never>((_, reject) => {
-    tar.once('error', reject);
-    tar.once('close', () => reject(new Error('nobody takes the inputs any more')));
-  });
-  stopped.catch(() => undefined);
-  for await (const entry of entries) await Promise.race([add(tar, entry), stopped]);
-  tar.finalize();
+/** Each block is a zstd frame of its own, so that some are compressed while the next is read and hashed. */
+async function* compressed(blocks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const { constants, zstdCompress } = await import('node:zlib');
+  const compress = promisify(zstdCompress);
+  const params = { [constants.ZSTD_c_compressionLevel]: zstdLevel };
+  const underWay: Promise<Buffer>[] = [];
+  for await (const block of blocks) {
+    // Room for the whole frame: piece by piece it would go through the thread pool several times.
+    underWay.push(compress(block, { params, chunkSize: blockBytes }));
+    if (underWay.length > framesAtOnce) yield underWay.shift() as Promise<Buffer>;
+  }
+  yield* underWay;
 }
 
-function add(tar: Pack, { path, type, executable, sizeBytes, target, content }: Entry): Promise<void> {
-  const header = {
-    ...{ name: path, type, mode: executable ? 0o755 : 0o644, size: sizeBytes },
-    ...{ uid: 0, gid: 0, uname: '', gname: '', mtime: new Date(0) },
-    ...(target === undefined ? {} : { linkname: target }),
-  };
-  return new Promise((resolve, reject) => {
-    const done = (error?: Error | null) => (error ? reject(error) : resolve());
-    if (type !== 'file') return void tar.entry({ ...header, size: 0 }, done);
-    const sink = tar.entry(header, done);
-    pipeline(Readable.from(content ?? []), sink).catch(reject);
-  });
+async function* inBlocks(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  let block = Buffer.allocUnsafeSlow(blockBytes);
+  let filled = 0;
+  for await (const chunk of chunks) {
+    for (let taken = 0; taken < chunk.length; ) {
+      const part = chunk.subarray(taken, taken + blockBytes - filled);
+      block.set(part, filled);
+      taken += part.length;
+      filled += part.length;
+      if (filled < blockBytes) continue;
+      yield block;
+      block = Buffer.allocUnsafeSlow(blockBytes);
+      filled = 0;
+    }
+  }
+  yield block.subarray(0, filled);
 }

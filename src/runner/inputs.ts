@@ -1,6 +1,4 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { RunyardError } from '../contracts/errors.ts';
 import { singleFileEntry } from '../contracts/inputs.ts';
 import { keys } from '../contracts/keys.ts';
@@ -8,6 +6,7 @@ import { limits } from '../contracts/limits.ts';
 import { type Wall, type WallEnd, wallPaths } from '../contracts/sandbox.ts';
 import type { Store } from '../contracts/store.ts';
 import type { RunError } from '../contracts/task.ts';
+import { unzstd } from '../lib/unzstd.ts';
 import type { ProgramLayer } from './program-layer.ts';
 
 export interface SealedInput {
@@ -29,7 +28,7 @@ export function inputsLayer(inputs: readonly SealedInput[], owner: string, store
       steps: [
         {
           name: 'inputs',
-          argv: ['/bin/bash', '-c', unpackScript, 'inputs', folder, ...inputs.map(({ name }) => name)],
+          argv: ['/bin/bash', '-c', unpackScript, 'inputs', folder, unpackProgram, ...inputs.map(({ name }) => name)],
         },
         ...program.steps,
       ],
@@ -49,16 +48,23 @@ export function inputsLayer(inputs: readonly SealedInput[], owner: string, store
 
 const partBytes = 8 * 1024 * 1024;
 
+/** Standard input to standard output. */
+const unpackProgram = `${unzstd}
+const { createZstdDecompress } = require('node:zlib');
+require('node:stream').pipeline(process.stdin, (packed) => unzstd(packed, createZstdDecompress), process.stdout, (error) => {
+  if (error) console.error(error.message), process.exit(1);
+});`;
+
 /** Each part goes as soon as it was read, so that the workspace never holds both forms of it. */
 const unpackScript = `set -euo pipefail
-folder=$1
-shift
+folder=$1 unpack=$2
+shift 2
 mkdir -p input
 for name in "$@"; do
   [ ! -e "input/$name" ] || { echo "input/$name is there already" >&2; exit 1; }
   mkdir -p "input/$name"
   for part in "$folder/$name"/*; do cat "$part"; rm "$part"; done |
-    ${wallPaths.node} -e 'process.stdin.pipe(require("node:zlib").createZstdDecompress()).on("error", (error) => { console.error(error.message); process.exit(1); }).pipe(process.stdout)' |
+    ${wallPaths.node} -e "$unpack" |
     tar -x --no-same-owner --no-same-permissions -C "input/$name" -f -
   if [ -f "input/$name/${singleFileEntry}" ]; then
     mv "input/$name/${singleFileEntry}" "$folder/file"
@@ -104,7 +110,7 @@ async function hashOfTar(packed: AsyncIterable<Uint8Array>, name: string): Promi
     }
   };
   try {
-    await pipeline(Readable.from(packed, { objectMode: false }), createZstdDecompress(), count);
+    await count(unzstd(packed, createZstdDecompress));
   } catch (error) {
     if (error instanceof RunyardError) throw error;
     throw new RunyardError('backend_error', `The input ${name} cannot be unpacked: it was changed in the store.`, {

@@ -12,11 +12,12 @@ describe('an archive', () => {
     { name: './dir/one', mode: 0o777, uid: 7, mtime: new Date() },
   ];
 
-  test('is the same plain, with gzip and with zstd, and kept once', async () => {
+  test('is the same plain, with gzip, with zstd and with zstd in several frames, and kept once', async () => {
     const tar = await tarOf(...files);
     const first = await put(tar);
     expect(first.isNew).toBe(true);
-    for (const packed of [gzipSync(tar), zstdCompressSync(tar), tar]) {
+    const inTwoFrames = Buffer.concat([tar.subarray(0, 700), tar.subarray(700)].map((part) => zstdCompressSync(part)));
+    for (const packed of [gzipSync(tar), zstdCompressSync(tar), inTwoFrames, tar]) {
       expect(await put(packed)).toEqual({ sha256: first.sha256, isNew: false });
     }
     expect(await kept(first.sha256)).toEqual([
