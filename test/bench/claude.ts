@@ -13,6 +13,8 @@ const claude = fileURLToPath(new URL('../../node_modules/.bin/claude', import.me
 const rounds = { rounds: 10, pauseMs: 200 };
 const prompt = 'Say that you are ready.';
 const key = 'sk-ant-api03-of-the-bench';
+/** The CLI starts on more than one processor; the bare one has all of them, and the smallest size has one. */
+const size = 'medium';
 
 /** What a Claude task costs besides the CLI: until the first request is at the model's server, against the CLI alone. */
 export async function claudeRows(): Promise<Row[]> {
@@ -35,7 +37,7 @@ export async function claudeRows(): Promise<Row[]> {
   try {
     const { ours, bare } = await alternately(
       {
-        ours: () => untilAsked(() => served.call('run_claude_task', { prompt, wait_seconds: 60 })),
+        ours: () => untilAsked(() => served.call('run_claude_task', { prompt, size, wait_seconds: 60 })),
         bare: () => untilAsked(() => runBare(model.url)),
       },
       rounds,
@@ -47,7 +49,6 @@ export async function claudeRows(): Promise<Row[]> {
         against: `claude -p: ${inMs(bare)}`,
         value: median(ours) - median(bare),
         floor: { kind: 'below', value: 150, unit: 'ms' },
-        informs: true,
       },
     ];
   } finally {
