@@ -6,7 +6,7 @@ import { createEnvironmentSecrets } from '../../src/secrets/environment.ts';
 import type { SecretSource } from '../../src/tasks/task-secrets.ts';
 import { openRepositories, type Repositories, startGitServer } from '../fakes/git-server.ts';
 import { filesHolding } from './served.ts';
-import { alice, bob, createYard, ended, type Yard } from './yard.ts';
+import { alice, bob, createYard, ended, setupTask, type Yard } from './yard.ts';
 
 /** The field `repo` of a task, from submit to the clone. What claude itself does is of no account here. */
 
@@ -25,24 +25,8 @@ function source(declarations: SecretDeclaration[], env: Record<string, string> =
   return { secrets: createEnvironmentSecrets(env), secretDeclarations: declarations };
 }
 
-/** Ends at its setup, before claude is needed. */
 function task(repo: Partial<RepositorySpec> & { readonly url: string }): NewTask {
-  return {
-    spec: {
-      kind: 'claude',
-      prompt: 'x',
-      permissionMode: 'bypassPermissions',
-      files: [],
-      env: {},
-      repo: { depth: 1, ...repo },
-      setupCommands: ['cat a.txt; exit 7'],
-      artifacts: [],
-      endpoint: { baseUrl: 'http://127.0.0.1:9', credential: { kind: 'api_key', value: 'k' } },
-    },
-    runs: 1,
-    size: 'small',
-    timeoutSeconds: 60,
-  };
+  return setupTask({ repo: { depth: 1, ...repo }, setupCommands: ['cat a.txt; exit 7'] });
 }
 
 describe('the repository of a task', () => {

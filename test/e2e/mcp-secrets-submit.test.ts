@@ -2,11 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { keys } from '../../src/contracts/keys.ts';
 import type { SecretDeclaration } from '../../src/contracts/secrets.ts';
 import type { NewTask } from '../../src/contracts/task-service.ts';
-import { createEnvironmentSecrets } from '../../src/secrets/environment.ts';
-import type { SecretSource } from '../../src/tasks/task-secrets.ts';
 import { startMcpServer } from '../fakes/mcp-server.ts';
 import { createHome, filesHolding, serve } from './served.ts';
-import { alice, bob, createYard, ended, logText, type Yard } from './yard.ts';
+import { alice, bob, countedSecrets, createYard, ended, everyKey, logText, setupTask, type Yard } from './yard.ts';
 
 /** The secret of an MCP server, from submit to the door. What claude itself does is of no account here. */
 
@@ -23,43 +21,13 @@ afterAll(() => state.yard?.remove());
 
 /** A server whose environment is this; what it reads is counted. */
 function serverWith(env: Record<string, string>, more: readonly SecretDeclaration[] = []) {
-  const read: string[] = [];
-  const secrets = createEnvironmentSecrets(env);
-  const source: SecretSource = {
-    secretDeclarations: [...declarations, ...more],
-    secrets: {
-      async read(reference, signal) {
-        read.push(reference);
-        return secrets.read(reference, signal);
-      },
-    },
-  };
+  const { source, read } = countedSecrets(env, [...declarations, ...more]);
   return { server: state.yard!.server(undefined, source), read };
 }
 
-/** Ends at its setup, before claude is needed. */
 function task(url: string, secret: string, setup = 'exit 7'): NewTask {
-  return {
-    spec: {
-      kind: 'claude',
-      prompt: 'x',
-      permissionMode: 'bypassPermissions',
-      config: { mcpServers: { far: { url, secret }, near: { command: 'true' } } },
-      files: [],
-      env: {},
-      setupCommands: [setup],
-      artifacts: [],
-      endpoint: { baseUrl: 'http://127.0.0.1:9', credential: { kind: 'api_key', value: 'k' } },
-    },
-    runs: 1,
-    size: 'small',
-    timeoutSeconds: 60,
-  };
-}
-
-async function everyKey(): Promise<string[]> {
-  const prefixes = ['keys/', 'sealed/', 'pending/', 'owners/', 'tasks/'];
-  return (await Promise.all(prefixes.map((prefix) => state.yard!.store.list(prefix)))).flat();
+  const mcpServers = { far: { url, secret }, near: { command: 'true' } };
+  return setupTask({ config: { mcpServers }, setupCommands: [setup] });
 }
 
 describe('the secret of an MCP server', () => {
@@ -72,14 +40,14 @@ describe('the secret of an MCP server', () => {
     ['not declared', 'https://mcp.example.com/mcp', 'env:PATH', alice],
   ])('T6: %s: forbidden, and nothing is read or written', async (_, url, reference, caller) => {
     const { server, read } = serverWith({ KEY: 'x', PLAIN: 'x', PATH: 'x' });
-    const before = await everyKey();
+    const before = await everyKey(state.yard!);
     await expect(server.tasks.submit(task(url, reference), caller)).rejects.toMatchObject({
       code: 'forbidden',
       message: expect.stringMatching(
         /^The secret reference env:\w+ is not declared for you to use as "mcp" at [\w.]+:/,
       ),
     });
-    expect(await everyKey()).toEqual(before);
+    expect(await everyKey(state.yard!)).toEqual(before);
     expect(read).toEqual([]);
   });
 

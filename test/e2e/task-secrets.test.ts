@@ -2,10 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { keys } from '../../src/contracts/keys.ts';
 import type { SecretDeclaration } from '../../src/contracts/secrets.ts';
 import type { NewTask } from '../../src/contracts/task-service.ts';
-import { createEnvironmentSecrets } from '../../src/secrets/environment.ts';
-import type { SecretSource } from '../../src/tasks/task-secrets.ts';
 import { filesHolding } from './served.ts';
-import { alice, bob, createYard, ended, logText, type Yard } from './yard.ts';
+import { alice, bob, countedSecrets, createYard, ended, everyKey, logText, setupTask, type Yard } from './yard.ts';
 
 /** The field `secrets` of a Claude task, from submit to the program. What claude itself does is of no account here. */
 
@@ -23,44 +21,12 @@ afterAll(() => state.yard?.remove());
 
 /** A server whose environment is this; what it reads is counted. */
 function serverWith(env: Record<string, string>) {
-  const read: string[] = [];
-  const secrets = createEnvironmentSecrets(env);
-  const source: SecretSource = {
-    secretDeclarations: declarations,
-    secrets: {
-      async read(reference, signal) {
-        read.push(reference);
-        return secrets.read(reference, signal);
-      },
-    },
-  };
+  const { source, read } = countedSecrets(env, declarations);
   return { server: state.yard!.server(undefined, source), read };
 }
 
-/** Ends at its setup, before claude is needed. */
 function task(secrets: Record<string, string>, more: Partial<NewTask> = {}, setup = 'exit 7'): NewTask {
-  return {
-    spec: {
-      kind: 'claude',
-      prompt: 'x',
-      permissionMode: 'bypassPermissions',
-      files: [],
-      env: { GIVEN: 'given' },
-      secrets,
-      setupCommands: [setup],
-      artifacts: [],
-      endpoint: { baseUrl: 'http://127.0.0.1:9', credential: { kind: 'api_key', value: 'k' } },
-    },
-    runs: 1,
-    size: 'small',
-    timeoutSeconds: 60,
-    ...more,
-  };
-}
-
-async function everyKey(): Promise<string[]> {
-  const prefixes = ['keys/', 'sealed/', 'pending/', 'owners/', 'tasks/'];
-  return (await Promise.all(prefixes.map((prefix) => state.yard!.store.list(prefix)))).flat();
+  return setupTask({ env: { GIVEN: 'given' }, secrets, setupCommands: [setup] }, more);
 }
 
 describe('the secrets of a task', () => {
@@ -85,12 +51,12 @@ describe('the secrets of a task', () => {
     ['one good, one bad', { A: 'env:NPM', B: 'env:PATH' }],
   ])('T6: %s: refused, and nothing is read or written', async (_, secrets: Record<string, string>) => {
     const { server, read } = serverWith({ NPM: 'x', GIT: 'x', BOBS: 'x', PATH: 'x' });
-    const before = await everyKey();
+    const before = await everyKey(state.yard!);
     await expect(server.tasks.submit(task(secrets, { idempotencyKey: 'refused' }), alice)).rejects.toMatchObject({
       code: 'forbidden',
       message: expect.stringMatching(/^The secret reference env:\w+ is not declared for you to use as "env"\.$/),
     });
-    expect(await everyKey()).toEqual(before);
+    expect(await everyKey(state.yard!)).toEqual(before);
     expect(read).toEqual([]);
   });
 
@@ -135,11 +101,11 @@ describe('the secrets of a task', () => {
     const { server } = serverWith(env);
     // What everything else needs is made by the first request of all.
     await ended(server, await server.tasks.submit(task({}, { idempotencyKey: 'of before' }), bob), bob);
-    const before = await everyKey();
+    const before = await everyKey(state.yard!);
     const submit = (secrets: Record<string, string>) =>
       server.tasks.submit(task(secrets, { idempotencyKey: 'still free' }), bob);
     await expect(submit({ A: 'env:NPM' })).rejects.toMatchObject({ code: 'secret_unavailable' });
-    expect(await everyKey()).toEqual(before);
+    expect(await everyKey(state.yard!)).toEqual(before);
     const id = await submit({ A: 'env:BOBS' });
     expect((await ended(server, id, bob)).result?.error?.code).toBe('command_failed');
     expect(await submit({ A: 'env:BOBS' })).toBe(id);

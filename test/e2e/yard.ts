@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { createLocalBackend, type LocalBackend } from '../../src/backends/local/index.ts';
 import type { Caller } from '../../src/contracts/caller.ts';
 import type { DialTarget } from '../../src/contracts/egress.ts';
+import type { SecretDeclaration } from '../../src/contracts/secrets.ts';
 import type { Store } from '../../src/contracts/store.ts';
-import type { CodeSpec } from '../../src/contracts/task.ts';
+import type { ClaudeSpec, CodeSpec } from '../../src/contracts/task.ts';
 import type { NewTask, TaskService, TaskView } from '../../src/contracts/task-service.ts';
 import { createEgress } from '../../src/gateway/egress.ts';
 import { createInputs } from '../../src/inputs/index.ts';
@@ -105,7 +106,7 @@ export function createYard(): Yard {
         tasks: createTaskService(context),
         backend,
         sweep: () => sweep(context),
-        purge: () => purge(context),
+        purge: () => purge(context, new AbortController().signal),
         tell: () => teller.tellSoon(),
         async die() {
           await teller.close();
@@ -128,6 +129,47 @@ export function createYard(): Yard {
 export function codeTask(spec: Partial<CodeSpec> & Pick<CodeSpec, 'code'>, more: Partial<NewTask> = {}): NewTask {
   const whole: CodeSpec = { kind: 'code', language: 'python', files: [], stdin: '', args: [], env: {}, ...spec };
   return { spec: whole, runs: 1, size: 'small', timeoutSeconds: 60, ...more };
+}
+
+/** A Claude task that ends at its setup commands, with code 7, before claude is needed. */
+export function setupTask(spec: Partial<ClaudeSpec>, more: Partial<NewTask> = {}): NewTask {
+  const whole: ClaudeSpec = {
+    kind: 'claude',
+    prompt: 'x',
+    permissionMode: 'bypassPermissions',
+    files: [],
+    env: {},
+    setupCommands: ['exit 7'],
+    artifacts: [],
+    endpoint: { baseUrl: 'http://127.0.0.1:9', credential: { kind: 'api_key', value: 'k' } },
+    ...spec,
+  };
+  return { spec: whole, runs: 1, size: 'small', timeoutSeconds: 60, ...more };
+}
+
+/** What a server's environment holds, under these declarations; `read` names what was read of it, once for each time. */
+export function countedSecrets(
+  env: Readonly<Record<string, string>>,
+  secretDeclarations: readonly SecretDeclaration[],
+) {
+  const read: string[] = [];
+  const secrets = createEnvironmentSecrets(env);
+  const source: SecretSource = {
+    secretDeclarations,
+    secrets: {
+      async read(reference, signal) {
+        read.push(reference);
+        return secrets.read(reference, signal);
+      },
+    },
+  };
+  return { source, read };
+}
+
+/** Whatever a submit may write. */
+export async function everyKey({ store }: Yard): Promise<string[]> {
+  const prefixes = ['keys/', 'sealed/', 'pending/', 'owners/', 'tasks/'];
+  return (await Promise.all(prefixes.map((prefix) => store.list(prefix)))).flat();
 }
 
 export async function ended(server: YardServer, id: string, caller = alice, waitMs = 30_000): Promise<TaskView> {
