@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { TestRepository } from '../fakes/git-server.ts';
+import { gitEnvironment, type TestRepository } from '../fakes/git-server.ts';
 import { say, useBash } from '../fakes/model-server.ts';
 import { type ClaudeRun, lacking, useClaude } from './claude-runs.ts';
 import { commit, pathsOf, token, useRepositories } from './git-runs.ts';
@@ -22,7 +22,8 @@ describe.skipIf(lacking !== undefined)(
       onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
       const patch = await done.artifact('commit.patch');
       if (patch === undefined) throw new Error('the run has kept no commit');
-      const git = (...args: string[]) => execFileSync('git', args, { cwd: dir, env: clean, encoding: 'utf8' }).trim();
+      const git = (...args: string[]) =>
+        execFileSync('git', args, { cwd: dir, env: gitEnvironment, encoding: 'utf8' }).trim();
       git('clone', '-q', remote.bare, 'copy');
       writeFileSync(join(dir, 'commit.patch'), patch);
       git('-C', 'copy', ...command, '../commit.patch');
@@ -157,12 +158,3 @@ describe.skipIf(lacking !== undefined)(
     });
   },
 );
-
-const clean = {
-  PATH: process.env.PATH ?? '/usr/bin:/bin',
-  HOME: '/nonexistent',
-  GIT_CONFIG_NOSYSTEM: '1',
-  GIT_CONFIG_GLOBAL: '/dev/null',
-  GIT_COMMITTER_NAME: 'A Person',
-  GIT_COMMITTER_EMAIL: 'person@example.org',
-};

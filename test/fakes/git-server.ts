@@ -27,7 +27,8 @@ export interface CommitOptions {
   readonly links?: Readonly<Record<string, string>>;
 }
 
-const environment = {
+/** Of every git of these tests: nothing of the machine's own settings. */
+export const gitEnvironment = {
   PATH: process.env.PATH ?? '/usr/bin:/bin',
   HOME: '/nonexistent',
   GIT_CONFIG_NOSYSTEM: '1',
@@ -43,7 +44,7 @@ export function openRepositories(): Repositories {
   const dir = join(root, 'bare');
   mkdirSync(dir);
   const git = (cwd: string, ...args: string[]) =>
-    execFileSync('git', args, { cwd, env: environment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+    execFileSync('git', args, { cwd, env: gitEnvironment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
   return {
     dir,
     create(name, files) {
@@ -143,7 +144,7 @@ function serve(dir: string, request: IncomingMessage, response: ServerResponse, 
   const [path = '', query = ''] = (request.url ?? '').split('?');
   const backend = spawn('git', ['http-backend'], {
     env: {
-      ...environment,
+      ...gitEnvironment,
       GIT_PROJECT_ROOT: dir,
       GIT_HTTP_EXPORT_ALL: '1',
       PATH_INFO: decodeURIComponent(path),
