@@ -1,3 +1,5 @@
+import { identityScript } from './identity.ts';
+
 /**
  * Scripts of a wall of our own, whose only exit is the git host: what git needs to know stands in the environment, the
  * credential comes on stdin and lies in \`/tmp\` of that wall alone. What they find out is told on stdout, a word a line:
@@ -76,5 +78,5 @@ if grep -z '^160000 ' /tmp/tree > /tmp/links; then
   fact links "$(base64 -w 0 < /tmp/links)"
   fact modules "$(base64 -w 0 < /tmp/modules)"
 fi
-fact sha "$sha"
+${identityScript}fact sha "$sha"
 `;

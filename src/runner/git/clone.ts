@@ -6,6 +6,7 @@ import type { RunContext } from '../run-context.ts';
 import { cloneScript } from './clone-script.ts';
 import { refuseFailed } from './failure.ts';
 import { type GitJob, inGitWall } from './git-wall.ts';
+import { type Identity, identityOf } from './identity.ts';
 import { type Submodule, submodulesOf } from './submodules.ts';
 
 /** A repository that was fetched and waits in a wall of its own, packed. */
@@ -14,6 +15,8 @@ export interface Clone {
   readonly sha: string;
   /** Undefined where a tag or a commit was asked for. */
   readonly branch: string | undefined;
+  /** Whose commits are made on it. */
+  readonly identity: Identity;
   /** Commits of other repositories in its tree. */
   readonly submodules: readonly Submodule[];
   /** Places it in pieces below `folder` of a wall; gives its bytes. Throws `git_error` where they are more than `bytesMax`. */
@@ -47,6 +50,7 @@ export async function cloneRepository(spec: RepositorySpec, context: RunContext)
     return {
       sha: answer.facts.get('sha') ?? '',
       branch: answer.facts.get('branch'),
+      identity: identityOf(answer.facts),
       submodules: submodulesOf(answer.facts, spec, context),
       async lay(place, folder, bytesMax) {
         const laid = { bytes: 0 };

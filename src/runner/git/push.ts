@@ -14,7 +14,6 @@ import { type Commits, type CommitsLeft, keepPatch } from './commits.ts';
 import { refuseFailed } from './failure.ts';
 import { inGitWall } from './git-wall.ts';
 import { pushScript } from './push-script.ts';
-import { identity } from './workspace-steps.ts';
 
 export interface GitOutcome {
   readonly git?: GitResult;
@@ -84,7 +83,7 @@ async function withPatch(outcome: GitOutcome, left: CommitsLeft, context: RunCon
 
 async function carryOut(
   spec: SpecWithCommit,
-  { sha: base, branch: source = '' }: Clone,
+  { sha: base, branch: source = '', identity }: Clone,
   { tip, pack, beyond }: CommitsLeft & { readonly pack: Uint8Array },
   context: RunContext,
 ): Promise<GitOutcome> {

@@ -46,7 +46,7 @@ export async function openRepository(spec: RepositorySpec, context: RunContext):
         steps: [
           checkoutStep(folder),
           ...program.steps,
-          ...(commit === undefined ? [] : [commitStep(folder, clone.sha, commit)]),
+          ...(commit === undefined ? [] : [commitStep({ folder, base: clone.sha, identity: clone.identity, commit })]),
         ],
         stdinStep: (program.stdinStep ?? program.steps.length - 1) + 1,
       };

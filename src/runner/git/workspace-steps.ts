@@ -1,6 +1,7 @@
 import type { CommitSpec } from '../../contracts/repository.ts';
 import { type Step, wallPaths } from '../../contracts/sandbox.ts';
 import { cleanGit } from './git-wall.ts';
+import type { Identity } from './identity.ts';
 
 /**
  * Steps of git in the run's own wall, without a credential and without a network. The first comes before anything
@@ -9,7 +10,7 @@ import { cleanGit } from './git-wall.ts';
 
 /** Makes the working trees of what `layTrees` has placed, and lays the caller's files over them. */
 export function checkoutStep(folder: string): Step {
-  return step('checkout', checkoutScript, [folder]);
+  return step('checkout', checkoutScript, { args: [folder] });
 }
 
 /** Where the caller's files wait until the working tree is there. */
@@ -17,32 +18,48 @@ export function pathOfFile(folder: string, path: string): string {
   return `${folder}/files/${path}`;
 }
 
+export interface Committing {
+  readonly folder: string;
+  /** What the run began with. */
+  readonly base: string;
+  readonly identity: Identity;
+  readonly commit: CommitSpec;
+}
+
 /**
  * Commits, and leaves what is new since `base` below `output/`, the one place that is always looked into: as a pack, and
  * as a patch. Never fails.
  */
-export function commitStep(folder: string, base: string, { message, files = [] }: CommitSpec): Step {
-  return step('commit', commitScript, [folder, base, message, ...files]);
+export function commitStep({ folder, base, identity, commit: { message, files = [] } }: Committing): Step {
+  return step('commit', commitScript, { env: signedBy(identity), args: [folder, base, message, ...files] });
 }
 
 /** A patch larger than this is not kept. */
 export const patchBytesMax = 32 * 1024 ** 2;
 
-/** What the commit is signed with. */
-export const identity = { name: 'Claude Code', email: 'noreply@anthropic.com' } as const;
-
 // --- Internal helpers ---
 
-function step(name: string, script: string, args: readonly string[]): Step {
+function signedBy({ name, email }: Identity): Record<string, string> {
+  return {
+    GIT_AUTHOR_NAME: name,
+    GIT_AUTHOR_EMAIL: email,
+    GIT_COMMITTER_NAME: name,
+    GIT_COMMITTER_EMAIL: email,
+  };
+}
+
+interface Given {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly args: readonly string[];
+}
+
+function step(name: string, script: string, { env: more = {}, args }: Given): Step {
   const env = {
     ...cleanGit,
+    ...more,
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     HOME: wallPaths.home,
     GIT_ALLOW_PROTOCOL: 'none',
-    GIT_AUTHOR_NAME: identity.name,
-    GIT_AUTHOR_EMAIL: identity.email,
-    GIT_COMMITTER_NAME: identity.name,
-    GIT_COMMITTER_EMAIL: identity.email,
     // Paths are paths: no patterns, no magic.
     GIT_LITERAL_PATHSPECS: '1',
   };
