@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type ApiKey, readApiKeys } from './config/api-keys.ts';
 import { cloudPlace, cloudSettings, requireCloudPlace } from './config/cloud.ts';
 import { type HostPort, hostPortOf, hostPorts, hostRules } from './config/places.ts';
-import { readPrices } from './config/prices.ts';
+import { readPrices, standsItself } from './config/prices.ts';
 import { readSecretDeclarations } from './config/secrets.ts';
 import type { ConfigSources } from './config/sources.ts';
 import { type PromptPlace, readPromptPlace } from './config/system-prompt.ts';
@@ -92,7 +92,7 @@ const schema = z
       .string()
       .regex(/^[1-9]\d{0,3}$/, 'must be a number of days')
       .transform(Number),
-    prices: absolutePath,
+    prices: z.string().refine((text) => isAbsolute(text) || standsItself(text), 'must be an absolute path or JSON'),
     system_prompt: z.string(),
     allowed_domains: hostRules,
     callback_allow: hostPorts,
@@ -108,6 +108,9 @@ const schema = z
       .refine((usd) => usd > 0, 'must be more than 0'),
   })
   .partial();
+
+/** Each is a variable `RUNYARD_…`. */
+export type SettingName = keyof z.infer<typeof schema>;
 
 const settings = defineSettings({ prefix: 'RUNYARD', schema });
 
@@ -167,20 +170,31 @@ function parseHostPort(text: string, context: z.core.$RefinementCtx): HostPort {
 
 const httpUrl = z.url({ protocol: /^https?$/ });
 
-/** The variables whose names other programs gave. An empty one is none. */
+/** Variables whose names other programs gave. */
+export type ForeignName =
+  | 'ANTHROPIC_API_KEY'
+  | 'CLAUDE_CODE_OAUTH_TOKEN'
+  | 'ANTHROPIC_BASE_URL'
+  | 'GITHUB_TOKEN'
+  | 'GITHUB_API_URL';
+
+/** What counts where they say no other. */
+export const standardUrls = { model: 'https://api.anthropic.com', github: 'https://api.github.com' } as const;
+
+/** An empty one is none. */
 function readForeign(env: ConfigSources['env']): Pick<Config, 'model' | 'modelBaseUrl' | 'github'> {
-  const at = (name: string) => (env[name] === '' ? undefined : env[name]);
-  const url = (name: string, standard: string) => {
+  const at = (name: ForeignName) => (env[name] === '' ? undefined : env[name]);
+  const url = (name: ForeignName, standard: string) => {
     const parsed = httpUrl.safeParse(at(name) ?? standard);
     if (!parsed.success) throw new SettingsError(`${name} is not an http or https address.`);
     return parsed.data.replace(/\/+$/, '');
   };
-  const baseUrl = url('ANTHROPIC_BASE_URL', 'https://api.anthropic.com');
+  const baseUrl = url('ANTHROPIC_BASE_URL', standardUrls.model);
   const credential = credentialOf(at('ANTHROPIC_API_KEY'), at('CLAUDE_CODE_OAUTH_TOKEN'));
   return {
     model: credential === undefined ? undefined : { baseUrl, credential },
     modelBaseUrl: baseUrl,
-    github: { apiUrl: url('GITHUB_API_URL', 'https://api.github.com'), token: at('GITHUB_TOKEN') },
+    github: { apiUrl: url('GITHUB_API_URL', standardUrls.github), token: at('GITHUB_TOKEN') },
   };
 }
 

@@ -13,6 +13,7 @@ import {
   type Patience,
   planPatience,
 } from './deploy/google-rest.ts';
+import { handOn } from './deploy/handed-on.ts';
 import type { Installation } from './deploy/installation.ts';
 import { printPlan } from './deploy/plan.ts';
 import { createPaper, type Paper } from './deploy/print.ts';
@@ -60,7 +61,7 @@ export async function runDeploy(flags: DeployFlags, config: Config, surroundings
     return removeAll({ steps: stepsOf(whole, rest, undefined), rest, paper, signal });
   }
   const withService = wanted.withService || (await isServed(wanted, rest, flags.mode));
-  const installation: Installation = { ...wanted, withService };
+  const installation: Installation = { ...wanted, withService, ...(withService ? { handedOn: handOn(config) } : {}) };
   const tell = (line: string) => paper.detail(line);
   const material = wanted.givenImage === undefined ? { files: readPackage(packageRoot), tell } : undefined;
   const steps = stepsOf(installation, rest, material);
@@ -74,6 +75,7 @@ export async function runDeploy(flags: DeployFlags, config: Config, surroundings
 
 function installationOf({ image, service, network }: DeployFlags, config: Config): Installation {
   const place = config.cloud ?? requireCloudPlace({}, {});
+  const promptSecret = promptSecretOf(config);
   return {
     place,
     retentionDays: config.retentionDays,
@@ -81,7 +83,13 @@ function installationOf({ image, service, network }: DeployFlags, config: Config
     givenImage: image,
     withService: service,
     network,
+    ...(promptSecret === undefined ? {} : { promptSecret }),
   };
+}
+
+function promptSecretOf({ systemPrompt: prompt }: Config): string | undefined {
+  const [, name] = prompt?.kind === 'secret' ? (/^secret-manager:(.+)$/.exec(prompt.reference) ?? []) : [];
+  return name;
 }
 
 /** A service that was made once is kept up to date. What else is in the way, the first step says. */

@@ -18,6 +18,11 @@ export function hostPortOf(text: string): HostPort | undefined {
   return host !== undefined && port <= 65_535 ? { host, port } : undefined;
 }
 
+/** The pair as `hostPortOf` reads it. */
+export function hostPortText({ host, port }: HostPort): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
 /** Hosts and ports that may be reached though they are private. */
 export const hostPorts = z.string().transform((text, context): HostPort[] =>
   everyEntry(text, context, 'must be host:port pairs, separated by commas, such as hooks.internal:8443', (entry) => {

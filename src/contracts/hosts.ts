@@ -21,6 +21,11 @@ export function parseHostRule(text: string): HostRule | undefined {
   return { host, port, below: star !== undefined };
 }
 
+/** The rule as `parseHostRule` reads it. */
+export function hostRuleText({ host, port, below }: HostRule): string {
+  return `${below ? '*.' : ''}${host}${port === standardPort ? '' : `:${port}`}`;
+}
+
 /** A name whose last part is a number is read as an address by some resolvers: `127.1`, `0x7f.1`, `2130706433`. */
 export function looksLikeAddress(host: string): boolean {
   return host.includes(':') || /(^|\.)(\d+|0x[0-9a-f]*)\.?$/i.test(host);

@@ -69,6 +69,8 @@ export interface Cloud {
 
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
+  /** Of the machine that deploys, by path. */
+  readonly files?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
   readonly settleMs?: number;
   /** In place of the package that the cloud was opened with. */
@@ -91,7 +93,7 @@ export async function openCloud(options: AdminOptions, ownRoot: string): Promise
   };
   const run: Cloud['run'] = async (
     flags,
-    { env = {}, signal = new AbortController().signal, settleMs = 5000, packageRoot = ownRoot } = {},
+    { env = {}, files = {}, signal = new AbortController().signal, settleMs = 5000, packageRoot = ownRoot } = {},
   ) => {
     const lines: string[] = [];
     const config = readConfig({
@@ -99,7 +101,7 @@ export async function openCloud(options: AdminOptions, ownRoot: string): Promise
       env: { ...settings, ...env },
       userHome: '/home/u',
       isRoot: false,
-      readFile: () => undefined,
+      readFile: (path) => files[path],
     });
     const paper = createPaper(undefined, (text) => lines.push(text));
     const patience = { retryMs: 3000, settleMs, pollMs: 2 };

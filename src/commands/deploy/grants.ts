@@ -64,9 +64,7 @@ export function grantsOf(installation: Installation): Grant[] {
         account: 'server',
         role: 'roles/secretmanager.secretAccessor',
         on: { kind: 'secret', name: names.secret(place, secret) },
-        why: isOwn(secret)
-          ? whyOwn
-          : 'reads the latest value for each task that references it; runners never read secrets',
+        why: whyRead(installation, secret),
       }),
     ),
     ...allSizes.flatMap((size): Grant[] => {
@@ -108,16 +106,19 @@ function buildGrants({ place }: Installation, condition: NonNullable<Grant['cond
   ];
 }
 
-const whyOwn = 'given to the service at its start; no task can reference it';
-
-function isOwn(secret: string): boolean {
-  return (Object.values(serviceSecrets) as string[]).includes(secret);
+function whyRead(installation: Installation, secret: string): string {
+  if ((Object.values(serviceSecrets) as string[]).includes(secret))
+    return 'given to the service at its start; no task can reference it';
+  return declaredSecrets(installation).includes(secret)
+    ? 'reads the latest value for each task that references it; runners never read secrets'
+    : 'reads the default prompt for each Claude task';
 }
 
 /** All secrets that the server's account reads. */
 export function secretsOfServer(installation: Installation): string[] {
   const own = installation.withService ? Object.values(serviceSecrets) : [];
-  return [...new Set([...own, ...declaredSecrets(installation)])];
+  const prompt = installation.promptSecret === undefined ? [] : [installation.promptSecret];
+  return [...new Set([...own, ...declaredSecrets(installation), ...prompt])];
 }
 
 export function grantsOn(installation: Installation, { kind, name }: Resource): Grant[] {

@@ -14,6 +14,14 @@ export interface Network {
   readonly subnet: string;
 }
 
+/** What the service is told besides what the installation is. */
+export interface HandedOn {
+  /** By name. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** For people: what stays, and what they have to do. */
+  readonly told: readonly string[];
+}
+
 /** All that is to be there at the end, by name. Pure. */
 export interface Installation {
   readonly place: CloudPlace;
@@ -23,6 +31,10 @@ export interface Installation {
   /** Built from the package where undefined. */
   readonly givenImage: string | undefined;
   readonly withService: boolean;
+  /** Nothing where there is no service. */
+  readonly handedOn?: HandedOn;
+  /** Name in Secret Manager of the default prompt, where it lies there. */
+  readonly promptSecret?: string;
   /** What goes out of a runner goes through it; directly where undefined. */
   readonly network: Network | undefined;
 }

@@ -7,7 +7,7 @@ import { type Installation, names, serviceSecrets } from './installation.ts';
 import { isNotSettled, placeEnvironment, waitingForRun } from './jobs.ts';
 import { finished, operation } from './operations.ts';
 import { hasValue } from './secrets.ts';
-import { gcloud } from './shell.ts';
+import { gcloud, gcloudList } from './shell.ts';
 import type { Step } from './step.ts';
 
 /** What one instance has; it sweeps and tells webhooks between requests, so it is never without processor. */
@@ -72,7 +72,7 @@ export function serviceBody(installation: Installation, image: string, withModel
   };
 }
 
-function serviceEnvironment({ place, retentionDays, secrets }: Installation): Record<string, string> {
+function serviceEnvironment({ place, retentionDays, secrets, handedOn }: Installation): Record<string, string> {
   const declared = secrets.filter(({ reference }) => reference.startsWith('secret-manager:')).map(declarationText);
   return {
     RUNYARD_BACKEND: 'cloud-run',
@@ -80,6 +80,7 @@ function serviceEnvironment({ place, retentionDays, secrets }: Installation): Re
     ...placeEnvironment(place),
     RUNYARD_RETENTION_DAYS: `${retentionDays}`,
     ...(declared.length === 0 ? {} : { RUNYARD_SECRETS: declared.join(',') }),
+    ...handedOn?.variables,
   };
 }
 
@@ -92,7 +93,7 @@ function declarationText({ reference, uses, owner }: SecretDeclaration): string 
 }
 
 export function serviceStep(installation: Installation, rest: GoogleRest, image: PinnedImage): Step {
-  const { place } = installation;
+  const { place, handedOn = { variables: {}, told: [] } } = installation;
   const { project, region, job: id } = place;
   const path = `/v2/${names.service(place)}`;
   const find = () => rest.find({ api: 'run', path }, serviceSchema);
@@ -108,9 +109,10 @@ export function serviceStep(installation: Installation, rest: GoogleRest, image:
       const started = await rest.send({ api: 'run', method: 'PATCH', path, query, body: await wanted() }, operation);
       await finished(rest, started, { ...waitingForRun, what: `making the service ${id}`, project });
     }
-    return `it answers at ${(await find())?.uri ?? 'an address that Cloud Run still has to give'}. ${howToCall(installation)}`;
+    return `it answers at ${(await find())?.uri ?? 'an address that Cloud Run still has to give'}. ${[howToCall(installation), ...handedOn.told].join(' ')}`;
   };
 
+  const settings = Object.keys(handedOn.variables);
   const variables = Object.entries(serviceEnvironment(installation)).map(([name, value]) => `${name}=${value}`);
   return {
     title: `Service ${id}`,
@@ -118,6 +120,8 @@ export function serviceStep(installation: Installation, rest: GoogleRest, image:
       `runyard ${serverArguments.join(' ')}, ${serviceSize.cpus} CPU, ${serviceSize.gibibytes} GiB, always allocated, one instance always there, at most ${instancesMax}; ready when /readyz says so`,
       `Cloud Run lets nobody call it until you grant roles/run.invoker; who calls needs a key of ${serviceSecrets.apiKeys} besides`,
       `${serviceSecrets.modelKey} becomes ANTHROPIC_API_KEY once it has a value (run deploy again then)`,
+      ...(settings.length === 0 ? [] : [`it gets these settings as they are here now: ${settings.join(', ')}`]),
+      ...handedOn.told,
     ],
     gcloud: [
       gcloud(
@@ -137,9 +141,8 @@ export function serviceStep(installation: Installation, rest: GoogleRest, image:
           `--concurrency=${concurrency}`,
           `--timeout=${requestTimeoutSeconds}`,
         ],
-        // Values hold commas, so another sign parts them.
         ...[
-          `--set-env-vars=^;^${variables.join(';')}`,
+          `--set-env-vars=${gcloudList(variables)}`,
           `--set-secrets=RUNYARD_API_KEYS=${serviceSecrets.apiKeys}:latest`,
         ],
         ...['--startup-probe=httpGet.path=/readyz,periodSeconds=3,timeoutSeconds=3,failureThreshold=40'],

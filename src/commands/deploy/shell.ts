@@ -8,6 +8,14 @@ export function gcloud(...words: readonly string[]): string {
   return shellLine(['gcloud', ...words]);
 }
 
+/** A list as one word for gcloud, parted by a sign that none of its entries holds. */
+export function gcloudList(entries: readonly string[]): string {
+  const sign = signs.find((each) => entries.every((entry) => !entry.includes(each))) ?? signs[0];
+  return `^${sign}^${entries.join(sign)}`;
+}
+
+const signs = [';', '|', '~', '#', '%', '\t'] as const;
+
 /** A JSON value in a file beside the caller, as a line that writes it. */
 export function writeJson(file: string, value: unknown): string {
   return `${shellLine(['printf', '%s\\n', JSON.stringify(value)])} > ${quote(file)}`;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createGoogleRest, planPatience } from '../../../src/commands/deploy/google-rest.ts';
-import { gcloud, shellLine, writeJson } from '../../../src/commands/deploy/shell.ts';
+import { gcloud, gcloudList, shellLine, writeJson } from '../../../src/commands/deploy/shell.ts';
 import { stepsOf } from '../../../src/commands/deploy/steps.ts';
 import { installation } from './deploy-installation.ts';
 
@@ -31,6 +31,11 @@ test.each(["it's", 'a b', '$HOME', '`id`', '"quoted"', 'a\\b', '*', '', ';', "'"
 
 test('only the variable of the image is one', () => {
   expect(run(["IMAGE='a image'", gcloud('--image="$IMAGE"')])).toEqual(['gcloud', '--image=a image']);
+});
+
+test('a list is parted by what none of its entries holds', () => {
+  expect(gcloudList(['A=1,2', 'B=3'])).toBe('^;^A=1,2;B=3');
+  expect(gcloudList(['A=1;2', 'B=|'])).toBe('^~^A=1;2~B=|');
 });
 
 test('a JSON value ends up in its file', () => {

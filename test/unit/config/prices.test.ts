@@ -13,6 +13,11 @@ test('no file is no prices, and a file is read whole', () => {
   expect(read(JSON.stringify(table))).toEqual(table);
 });
 
+test('a table that stands in the setting itself is no path', () => {
+  expect(readPrices(JSON.stringify(table), said, { readFile: () => undefined })).toEqual(table);
+  expect(() => readPrices('{"date"', said, { readFile: () => undefined })).toThrow(`${said}: it is not valid JSON`);
+});
+
 test.each([
   ['a file that is not there', undefined, /^--prices \(RUNYARD_PRICES\) names \/prices\.json, which is not there/],
   ['no JSON', '{', /is not valid JSON/],
