@@ -37,6 +37,14 @@ export async function* checked(entries: AsyncIterable<Entry>): AsyncGenerator<En
   }
 }
 
+/** The entries as they come; throws the signal's reason in place of the next one. */
+export async function* untilStopped(entries: AsyncIterable<Entry>, signal: AbortSignal): AsyncGenerator<Entry> {
+  for await (const entry of entries) {
+    signal.throwIfAborted();
+    yield entry;
+  }
+}
+
 export function refusal(path: string, why: string): RunyardError {
   return new RunyardError('invalid_request', `${JSON.stringify(path.slice(0, 200))} ${why}.`);
 }

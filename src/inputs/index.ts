@@ -5,7 +5,9 @@ import { RunyardError } from '../contracts/errors.ts';
 import type { Inputs } from '../contracts/inputs.ts';
 import { keys } from '../contracts/keys.ts';
 import { hasCode } from '../lib/has-code.ts';
+import { createSharedWork } from '../lib/shared-work.ts';
 import { entriesOfArchive } from './archive.ts';
+import { untilStopped } from './entries.ts';
 import { fetchArchive } from './fetch.ts';
 import { entriesOfFolder } from './folder.ts';
 import { type Keeping, keepEntries } from './keep.ts';
@@ -20,28 +22,28 @@ export interface InputsOptions extends Keeping {
 
 export function createInputs(options: InputsOptions): Inputs {
   /** Whoever brings the same at the same time waits for one packing. */
-  const underWay = new Map<string, Promise<string>>();
+  const packOnce = createSharedWork<string>();
 
   const packed = async (from: string, owner: string, signal: AbortSignal): Promise<string> => {
-    const entries = from.startsWith('https://')
-      ? entriesOfArchive(await fetchArchive(options.egress, from, signal))
-      : entriesOfFolder(await allowedPath(options, from));
-    return (await keepEntries(options, entries, owner)).sha256;
-  };
-
-  const once = (from: string, owner: string, signal: AbortSignal): Promise<string> => {
-    const name = `${owner} ${from}`;
-    const known = underWay.get(name);
-    if (known !== undefined) return known;
-    const work = packed(from, owner, signal).finally(() => underWay.delete(name));
-    underWay.set(name, work);
-    return work;
+    if (!from.startsWith('https://')) {
+      const entries = entriesOfFolder(await allowedPath(options, from));
+      return (await keepEntries(options, untilStopped(entries, signal), owner)).sha256;
+    }
+    const body = await fetchArchive(options.egress, from, signal);
+    try {
+      return (await keepEntries(options, entriesOfArchive(body), owner)).sha256;
+    } finally {
+      // What was refused in the middle is not read to its end: the server would wait for us for ever.
+      body.destroy();
+    }
   };
 
   return {
     async resolve(from, owner, signal) {
       const [, sha256] = /^sha256:([0-9a-f]{64})$/.exec(from) ?? [];
-      if (sha256 === undefined) return once(from, owner, signal);
+      if (sha256 === undefined) {
+        return packOnce(JSON.stringify([owner, from]), (stop) => packed(from, owner, stop), signal);
+      }
       const key = keys.input(owner, sha256);
       if ((await options.store.read(key, { offset: 0, length: 1 })) === undefined)
         throw new RunyardError('not_found', `There is no input ${from}.`, {

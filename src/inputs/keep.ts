@@ -29,7 +29,8 @@ export async function keepEntries(
     const key = keys.input(owner, sha256);
     const isThere = (await store.read(key, { offset: 0, length: 1 })) !== undefined;
     const isNew = !isThere && (await store.create(key, contentOf(spool))) === 'created';
-    if (isNew) await store.persist(key);
+    // Also what is there already: whoever has created it may not have come so far.
+    await store.persist(key);
     await store.touch(key);
     return { sha256, isNew };
   } finally {
@@ -50,7 +51,10 @@ async function openNameless(dir: string): Promise<FileHandle> {
   makeFolder(dir, 0o700);
   const path = join(dir, randomUUID());
   const file = await open(path, 'wx+', 0o600);
-  await unlink(path);
+  await unlink(path).catch(async (error: unknown) => {
+    await file.close();
+    throw error;
+  });
   return file;
 }
 
@@ -83,7 +87,10 @@ async function* compressed(blocks: AsyncIterable<Buffer>): AsyncGenerator<Buffer
   const underWay: Promise<Buffer>[] = [];
   for await (const block of blocks) {
     // Room for the whole frame: piece by piece it would go through the thread pool several times.
-    underWay.push(compress(block, { params, chunkSize: blockBytes }));
+    const frame = compress(block, { params, chunkSize: blockBytes });
+    // Whoever takes it is told; where nobody comes to that, the packing has failed already.
+    frame.catch(() => undefined);
+    underWay.push(frame);
     if (underWay.length > framesAtOnce) yield underWay.shift() as Promise<Buffer>;
   }
   yield* underWay;
