@@ -2,6 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /** The calls under way, so that a server can end without cutting one off. */
 export interface Calls {
+  /** Aborted as soon as the server is to end: what its caller can go on with elsewhere ends at once. */
+  readonly closing: AbortSignal;
   /** Aborted when the server will not wait any longer: whoever waits for a task answers with what is known. */
   readonly stopping: AbortSignal;
   track<T>(work: Promise<T>): Promise<T>;
@@ -13,6 +15,7 @@ export interface Calls {
 const answerMs = 2_000;
 
 export function createCalls(): Calls {
+  const close = new AbortController();
   const stop = new AbortController();
   const running = new Set<Promise<unknown>>();
 
@@ -27,6 +30,7 @@ export function createCalls(): Calls {
   };
 
   return {
+    closing: close.signal,
     stopping: stop.signal,
     async track(work) {
       running.add(work);
@@ -37,6 +41,7 @@ export function createCalls(): Calls {
       }
     },
     async drain(deadlineMs) {
+      close.abort();
       await idleWithin(deadlineMs);
       stop.abort();
       await idleWithin(answerMs);

@@ -12,7 +12,7 @@ import type { ToolAnswer } from '../tools/index.ts';
 import { callTool } from './call-tool.ts';
 import type { Face } from './face.ts';
 import { instructions } from './instructions.ts';
-import { startProgress } from './mcp-progress.ts';
+import { startMcpProgress } from './mcp-progress.ts';
 import { serveResources } from './mcp-resources.ts';
 import { reportError } from './report-error.ts';
 
@@ -55,7 +55,7 @@ async function answerCall(
 ) {
   const tool = face.tools.find(({ name }) => name === params.name);
   if (tool === undefined) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool: ${params.name}`);
-  const stopProgress = startProgress(tool, ctx, face.log);
+  const stopProgress = startMcpProgress(tool, ctx, face.log);
   try {
     return await renderAnswer(await callTool(face, tool, params.arguments ?? {}, caller, ctx.mcpReq.signal), face);
   } catch (error) {

@@ -10,7 +10,10 @@ import type { Face } from './face.ts';
 import { HttpError } from './http-error.ts';
 import { readJsonBody } from './json-body.ts';
 import { sendJson } from './problem.ts';
+import { parseQuery } from './query.ts';
 import type { RestRequest } from './rest-request.ts';
+import { sendTaskEvents } from './task-events.ts';
+import { asksForEvents, sendToolEvents } from './tool-events.ts';
 
 interface Route {
   readonly method: 'GET' | 'POST' | 'PUT';
@@ -46,6 +49,7 @@ const routes: readonly Route[] = [
   { method: 'PUT', pattern: /^\/v1\/inputs(?<none>)$/, handle: putInputs },
   { method: 'GET', pattern: /^\/v1\/tasks(?<none>)$/, handle: getTasks },
   { method: 'GET', pattern: /^\/v1\/tasks\/(?<id>[^/]+)$/, handle: getTask },
+  { method: 'GET', pattern: /^\/v1\/tasks\/(?<id>[^/]+)\/events$/, handle: getEvents },
   { method: 'POST', pattern: /^\/v1\/tasks\/(?<id>[^/]+)\/cancel$/, handle: cancelTask },
   {
     method: 'GET',
@@ -54,11 +58,8 @@ const routes: readonly Route[] = [
   },
 ];
 
-async function postTool(
-  { request, response, caller, gone }: RestRequest,
-  groups: Readonly<Record<string, string>>,
-  face: Face,
-) {
+async function postTool(rest: RestRequest, groups: Readonly<Record<string, string>>, face: Face) {
+  const { request, response, caller, gone } = rest;
   const tool = face.tools.find(({ name }) => name === groups.tool);
   if (tool === undefined) {
     throw new RunyardError('not_found', `There is no tool ${JSON.stringify(groups.tool)}.`, {
@@ -66,8 +67,9 @@ async function postTool(
     });
   }
   const { input, credentials } = splitBody(await readJsonBody(request));
-  const { output } = await callTool(face, tool, input, { ...caller, credentials }, gone);
-  sendJson(response, 200, output);
+  const call = () => callTool(face, tool, input, { ...caller, credentials }, gone);
+  if (asksForEvents(request.headers.accept)) return sendToolEvents(rest, tool, call, face);
+  sendJson(response, 200, (await call()).output);
 }
 
 const listQuery = z.strictObject({
@@ -86,9 +88,7 @@ async function getTasks(
   _: Readonly<Record<string, string>>,
   { services }: Face,
 ) {
-  const parsed = listQuery.safeParse(Object.fromEntries(query));
-  if (!parsed.success) throw invalidQuery(parsed.error);
-  const { status, limit, cursor } = parsed.data;
+  const { status, limit, cursor } = parseQuery(query, listQuery);
   const page = await services.tasks.list(caller, {
     limit,
     ...(status === undefined ? {} : { status }),
@@ -97,19 +97,16 @@ async function getTasks(
   sendJson(response, 200, { tasks: page.tasks.map(taskListEntry), next_cursor: page.nextCursor ?? null });
 }
 
-function invalidQuery(error: z.ZodError): RunyardError {
-  const [issue] = error.issues;
-  const name = issue?.code === 'unrecognized_keys' ? issue.keys[0] : issue?.path[0];
-  const fault = issue?.code === 'unrecognized_keys' ? 'unknown parameter' : issue?.message;
-  return new RunyardError('invalid_request', `${String(name)}: ${fault}`);
-}
-
 async function getTask(
   { response, caller }: RestRequest,
   groups: Readonly<Record<string, string>>,
   { services }: Face,
 ) {
   sendJson(response, 200, taskOutput(await services.tasks.look(idOf(groups), caller)));
+}
+
+function getEvents(rest: RestRequest, groups: Readonly<Record<string, string>>, face: Face) {
+  return sendTaskEvents(rest, idOf(groups), face);
 }
 
 const cancelWaitMs = 5_000;

@@ -5,6 +5,8 @@ import { taskStatus } from '../contracts/task.ts';
 import { claudeOutput, codeOutput, taskListItem } from '../contracts/task-output.ts';
 import type { Tool } from '../tools/define-tool.ts';
 import { describeTool, jsonSchemaOf } from '../tools/describe-tool.ts';
+import { eventSchemas, events, taskEventsPath } from './openapi-events.ts';
+import { json, operation, path, problems, query, ref } from './openapi-parts.ts';
 
 export interface OpenApiOptions {
   /** Of the package. */
@@ -38,6 +40,7 @@ export function openApi<Services>(tools: readonly Tool<Services>[], { version }:
         Problem: problemSchema(),
         Task: taskSchema(),
         TaskPage: jsonSchemaOf(taskPage, 'output'),
+        ...eventSchemas(),
       },
       responses: {
         Problem: {
@@ -64,7 +67,13 @@ function toolOperation({ name, title, description, inputSchema, outputSchema }: 
     summary: title,
     description,
     requestBody: { required: true, content: json(withCredentials(inputSchema)) },
-    responses: { 200: { description: 'The output of the tool', content: json(outputSchema) }, ...problems },
+    responses: {
+      200: {
+        description: 'The output of the tool; as events where Accept prefers text/event-stream',
+        content: { ...json(outputSchema), ...events('ToolEvents') },
+      },
+      ...problems,
+    },
   };
 }
 
@@ -118,6 +127,7 @@ function taskPaths() {
         responses: { 200: { description: 'The task', content: json(ref('Task')) }, ...problems },
       },
     },
+    '/v1/tasks/{task_id}/events': taskEventsPath(),
     '/v1/tasks/{task_id}/cancel': {
       parameters: [path('task_id', { type: 'string' })],
       post: {
@@ -163,28 +173,6 @@ function serverPaths() {
       },
     },
   };
-}
-
-function operation(operationId: string, tag: string, summary: string) {
-  return { operationId, tags: [tag], summary };
-}
-
-function query(name: string, schema: object) {
-  return { name, in: 'query', required: false, schema };
-}
-
-function path(name: string, schema: object) {
-  return { name, in: 'path', required: true, schema };
-}
-
-const problems = { default: { $ref: '#/components/responses/Problem' } };
-
-function ref(name: string) {
-  return { $ref: `#/components/schemas/${name}` };
-}
-
-function json(schema: object) {
-  return { 'application/json': { schema } };
 }
 
 function taskSchema() {

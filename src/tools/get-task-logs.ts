@@ -1,18 +1,10 @@
 import { z } from 'zod';
-import type { Caller } from '../contracts/caller.ts';
 import { eventStream } from '../contracts/event.ts';
 import { limits } from '../contracts/limits.ts';
 import { taskStatus } from '../contracts/task.ts';
-import {
-  claudeOutput,
-  codeOutput,
-  hasEnded,
-  runOutput,
-  type TaskOutput,
-  taskOutput,
-} from '../contracts/task-output.ts';
-import type { EventsPage, TaskView } from '../contracts/task-service.ts';
+import { claudeOutput, codeOutput, taskOutput } from '../contracts/task-output.ts';
 import { type Call, defineTool } from './define-tool.ts';
+import { endOf, type LogReading, nextLines, pageOf, type Seen } from './follow-log.ts';
 import { decodeCursor, encodeCursor } from './log-cursor.ts';
 import { lineAsText, logLine, logLineOf } from './log-line.ts';
 import { runField, taskIdField, waitSecondsField } from './params/task.ts';
@@ -94,49 +86,21 @@ function runOf({ run = 0 }: Fields): number {
   return run;
 }
 
-interface Seen {
-  readonly view: TaskView;
-  /** The output of what was asked for, the task or one run of it, once that has ended. */
-  readonly end: TaskOutput | undefined;
-  readonly page: EventsPage;
-}
-
 /** The last lines, now or at the end. */
 async function tail(fields: Fields, { caller, signal }: Call, tasks: Services['tasks']): Promise<Seen> {
   const { task_id, run, wait_seconds } = fields;
   const wait = { waitMs: wait_seconds * 1000, signal, ...(run === undefined ? {} : { run }) };
   const view = await tasks.wait(task_id, caller, wait);
   const end = await endOf(fields, view, caller, tasks);
-  return { view, end, page: await tasks.events(task_id, caller, pageOf(fields)) };
+  return { view, end, page: await tasks.events(task_id, caller, pageOf(readingOf(fields))) };
 }
 
 /** The lines after the cursor, as soon as there is one of the wanted stream, or at the end. */
-async function follow(fields: Fields, cursor: string, { caller, signal }: Call, tasks: Services['tasks']) {
-  const { task_id } = fields;
-  const run = runOf(fields);
-  const until = fields.run === undefined ? 'end of task' : 'end of run';
-  const deadlineMs = performance.now() + fields.wait_seconds * 1000;
-  let fromSeq = decodeCursor(cursor, task_id, run);
-  for (;;) {
-    // The end before the lines: what has ended writes no more, so that a page of it is complete.
-    const view = await tasks.look(task_id, caller);
-    const end = await endOf(fields, view, caller, tasks);
-    const page: EventsPage = await tasks.events(task_id, caller, { ...pageOf(fields), fromSeq });
-    const waitMs = deadlineMs - performance.now();
-    if (page.lines.length > 0 || end !== undefined || waitMs <= 0 || signal.aborted) return { view, end, page };
-    fromSeq = page.nextSeq;
-    await tasks.waitForEvents(task_id, caller, { run, fromSeq, until, waitMs, signal });
-  }
+function follow(fields: Fields, cursor: string, call: Call, tasks: Services['tasks']): Promise<Seen> {
+  const fromSeq = decodeCursor(cursor, fields.task_id, runOf(fields));
+  return nextLines(readingOf(fields), { fromSeq, waitMs: fields.wait_seconds * 1000 }, call, tasks);
 }
 
-async function endOf({ run }: Fields, view: TaskView, caller: Caller, tasks: Services['tasks']) {
-  if (run === undefined || view.record.runs === 1) return hasEnded(view) ? taskOutput(view) : undefined;
-  const result = await tasks.result(view.record.id, caller, run);
-  return result && runOutput(view.record, result);
-}
-
-function pageOf(fields: Fields) {
-  const { stream, limit } = fields;
-  const options = { run: runOf(fields), maxLines: limit, maxBytes: limits.logBytesDefault };
-  return stream === undefined ? options : { ...options, stream };
+function readingOf({ task_id, run, stream, limit }: Fields): LogReading {
+  return { task_id, run, stream, maxLines: limit, maxBytes: limits.logBytesDefault };
 }

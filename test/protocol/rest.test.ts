@@ -177,6 +177,7 @@ test('the document describes each route that is served, and each operation once'
     '/v1/inputs',
     '/v1/tasks',
     '/v1/tasks/{task_id}',
+    '/v1/tasks/{task_id}/events',
     '/v1/tasks/{task_id}/cancel',
     '/v1/tasks/{task_id}/runs/{run}/artifacts/{path}',
     '/openapi.json',
