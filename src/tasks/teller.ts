@@ -69,10 +69,12 @@ export function startTeller(context: Telling): Teller {
   let timer: NodeJS.Timeout | undefined;
 
   const pass = async () => {
-    const due = (await context.store.list(keys.allTelling)).filter(
-      (key) => (patience.get(key)?.nextAt ?? 0) <= Date.now(),
-    );
+    const before = [...expected];
+    const listed = await context.store.list(keys.allTelling);
+    forgetAllBut(new Set(listed), before);
+    const due = listed.filter((key) => (patience.get(key)?.nextAt ?? 0) <= Date.now());
     await concurrently(due, atOnce, async (key) => {
+      if (stop.signal.aborted) return;
       const done = await tell(key).catch((error: unknown) => {
         if (!stop.signal.aborted)
           context.log.warn({ task: taskIdOfKey(key), error }, 'a webhook could not be sent now');
@@ -103,6 +105,13 @@ export function startTeller(context: Telling): Teller {
   const forget = (key: string) => {
     patience.delete(key);
     expected.delete(taskIdOfKey(key));
+  };
+
+  /** What another server has told or forgotten is waited for no longer. `before`: what was expected before the listing. */
+  const forgetAllBut = (listed: ReadonlySet<string>, before: readonly TaskId[]) => {
+    for (const key of patience.keys()) if (!listed.has(key)) patience.delete(key);
+    const open = new Set([...listed].map(taskIdOfKey));
+    for (const id of before) if (!open.has(id)) expected.delete(id);
   };
 
   const soon = () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { newTaskId } from '../../../src/contracts/ids.ts';
 import { keys } from '../../../src/contracts/keys.ts';
+import type { Store } from '../../../src/contracts/store.ts';
 import type { RunResult, TaskRecord } from '../../../src/contracts/task.ts';
 import { endOfRunMs, serversWaitMs, webhookMessage } from '../../../src/contracts/telling.ts';
 import { createEgress } from '../../../src/gateway/egress.ts';
@@ -23,12 +24,18 @@ afterAll(async () => {
   rmSync(home, { recursive: true });
 });
 
-async function startServer({ env = { HOOK: 'a secret' } }: { env?: Record<string, string> } = {}) {
+interface ServerOptions {
+  readonly env?: Record<string, string>;
+  /** In place of that of all servers. */
+  readonly store?: Store;
+}
+
+async function startServer({ env = { HOOK: 'a secret' }, store: own = store }: ServerOptions = {}) {
   const receiver = await startReceiver();
   const { host, port } = receiver.target;
   const egress = createEgress({ privateTargets: [receiver.target] });
   const teller = startTeller({
-    ...{ store, seal, egress, runnersTell: true, log: silentLogger, plainCallbacks: [receiver.target] },
+    ...{ store: own, seal, egress, runnersTell: true, log: silentLogger, plainCallbacks: [receiver.target] },
     secrets: createEnvironmentSecrets(env),
     secretDeclarations: [{ reference: 'env:HOOK', uses: [{ use: 'webhook', host, port }] }],
     webhooks: createWebhookSender({ egress }),
@@ -83,6 +90,30 @@ test('what the runner has told, no server tells; what is left of it is taken awa
   await store.create(keys.webhook(record.id), JSON.stringify({ outcome: 'told', status: 200, at: 'then' }));
   await expect.poll(() => isListed(record)).toBe(false);
   expect(told()).toEqual([]);
+});
+
+test('T7: what another server has told while the runner had its turn is waited for no longer', async () => {
+  const seen = { turn: false, listings: 0 };
+  const shared: Store = {
+    ...store,
+    read(key, range) {
+      seen.turn ||= key.endsWith('/webhook');
+      return store.read(key, range);
+    },
+    // The other server has taken it away as soon as this one has begun to wait.
+    async list(prefix, options) {
+      if (seen.turn) seen.listings++;
+      return seen.turn ? [] : store.list(prefix, options);
+    },
+  };
+  const server = await startServer({ store: shared });
+  const { record, told } = await endedTask(server, { endedAgoMs: serversWaitMs - 500 });
+  await expect.poll(() => seen.listings).toBeGreaterThan(0);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  // The next look is that of every 30 s.
+  expect(seen.listings).toBeLessThanOrEqual(2);
+  expect(told()).toEqual([]);
+  await store.remove(keys.telling(record.owner, record.id));
 });
 
 describe('a server waits for no runner', () => {
