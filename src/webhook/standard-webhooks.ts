@@ -26,6 +26,8 @@ export function createWebhookSender({ egress }: { readonly egress: Egress }): We
 
 async function post(egress: Egress, { url: address, secret, id, body }: WebhookMessage, signal: AbortSignal) {
   const url = new URL(address);
+  // Before anything is dialed, which a secret that cannot sign would leave open.
+  const signature = await signed(secret, id, body);
   const socket = await egress.dial(targetOf(url), signal);
   const answer = await requestOver(socket, url, {
     method: 'POST',
@@ -33,7 +35,7 @@ async function post(egress: Egress, { url: address, secret, id, body }: WebhookM
       'content-type': 'application/json',
       'content-length': String(Buffer.byteLength(body)),
       'user-agent': 'runyard',
-      ...(await signed(secret, id, body)),
+      ...signature,
     },
     body,
     signal,
@@ -46,13 +48,25 @@ async function post(egress: Egress, { url: address, secret, id, body }: WebhookM
 /** The time is that of the attempt, so that a receiver can refuse what is old. */
 async function signed(secret: string, id: string, body: string): Promise<Record<string, string>> {
   const { Webhook } = await import('standardwebhooks');
-  const webhook = secret.startsWith('whsec_') ? new Webhook(secret) : new Webhook(secret, { format: 'raw' });
   const now = new Date();
+  const sign = () => {
+    const webhook = secret.startsWith('whsec_') ? new Webhook(secret) : new Webhook(secret, { format: 'raw' });
+    return webhook.sign(id, now, body);
+  };
   return {
     'webhook-id': id,
     'webhook-timestamp': String(Math.floor(now.getTime() / 1000)),
-    'webhook-signature': webhook.sign(id, now, body),
+    'webhook-signature': orUnusable(sign),
   };
+}
+
+function orUnusable<T>(sign: () => T): T {
+  try {
+    return sign();
+  } catch (cause) {
+    const reason = 'the secret that is declared for it cannot sign: after whsec_ it must be base64';
+    throw new RunyardError('secret_unavailable', reason, { cause });
+  }
 }
 
 const mayPassStatuses = [408, 425, 429];

@@ -66,6 +66,23 @@ describe('what an answer means', () => {
     expect(answer).toEqual({ outcome: 'try_again', reason: 'it could not be reached (ECONNREFUSED)' });
   });
 
+  test('a secret that cannot sign is told as what it is, and nothing is dialed for it', async () => {
+    const { port } = await receiver();
+    const dialed: unknown[] = [];
+    const egress = createEgress({ privateTargets: [{ host: '127.0.0.1', port }] });
+    const watched = {
+      ...egress,
+      dial(...call: Parameters<typeof egress.dial>) {
+        dialed.push(call);
+        return egress.dial(...call);
+      },
+    };
+    const message = { url: `http://127.0.0.1:${port}/`, secret: 'whsec_no base64!', id: 'msg_1', body: '{}' };
+    const answer = await createWebhookSender({ egress: watched }).send(message, never);
+    expect(answer).toEqual({ outcome: 'try_again', reason: expect.stringContaining('cannot sign') });
+    expect(dialed).toEqual([]);
+  });
+
   test('D6, prior A14d: an address that is private now is not reached at this attempt', async () => {
     const { received, port } = await receiver(200);
     const sender = createWebhookSender({ egress: createEgress({ privateTargets: [] }) });
