@@ -50,7 +50,7 @@ export async function waitFor(
   try {
     let isReached = await goal.isReached();
     while (!isReached && leftMs() > 0 && !signal.aborted) {
-      const settled = await settle(record, goal.progress);
+      const settled = await withinTime(settle(record, goal.progress), leftMs(), signal);
       reads += goal.readsPerLook + settled.reads;
       const gapMs = settled.news ? 0 : gapAfter(reads, record, noticing);
       const heard = await watch.next(Math.min(gapMs, leftMs()), signal);
@@ -60,6 +60,26 @@ export async function waitFor(
   } finally {
     watch.close();
   }
+}
+
+const nothingYet: Settled = { news: false, reads: 0 };
+
+/** A backend that takes long to answer holds up nobody beyond their own deadline; what it says then is for the next look. */
+function withinTime(work: Promise<Settled>, timeoutMs: number, signal: AbortSignal): Promise<Settled> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => finish(() => resolve(nothingYet));
+    const finish = (answer: () => void) => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', giveUp);
+      answer();
+    };
+    const timer = setTimeout(giveUp, timeoutMs);
+    signal.addEventListener('abort', giveUp, { once: true });
+    work.then(
+      (settled) => finish(() => resolve(settled)),
+      (error: unknown) => finish(() => reject(error)),
+    );
+  });
 }
 
 /** What happens to an old task is noticed later, but by no more than a twentieth of its age. */
