@@ -19,7 +19,10 @@ export async function startTask(
 
 /** Without a sandbox nothing was run: that is no result of the program, but a call that could not be carried out. */
 function refuseWhatNeverRan({ result, outcome }: TaskView): void {
-  const { error } = result ?? outcome?.runs[0] ?? {};
-  if (error?.code === 'sandbox_unavailable')
-    throw new RunyardError(error.code, error.message, { hint: 'Nothing was run.' });
+  const ends = result === undefined ? (outcome?.runs ?? []) : [result];
+  const [first] = ends;
+  if (first?.error === undefined || !ends.every(({ error }) => error?.code === 'sandbox_unavailable')) return;
+  throw new RunyardError('sandbox_unavailable', first.error.message, {
+    hint: 'Nothing was run. "runyard doctor" where the server runs names what is missing.',
+  });
 }
