@@ -1,7 +1,7 @@
-import { taskCreatedAtMs } from '../contracts/ids.ts';
+import { type TaskId, taskCreatedAtMs } from '../contracts/ids.ts';
 import { keys, taskIdOfKey } from '../contracts/keys.ts';
 import { readKeyRecord, readRecord } from './objects.ts';
-import { type Recovering, removeTask, sweep } from './recover.ts';
+import { type Recovering, removeRemains, removeTask, sweep } from './recover.ts';
 
 /** What a server does besides answering calls: brings tasks to their truth, and forgets those that are too old. */
 export interface Keeper {
@@ -20,24 +20,30 @@ const firstSweepAfterMs = 500;
 const firstPurgeAfterMs = 5000;
 
 export function startKeeper(context: Recovering): Keeper {
-  // One after the other: two sweeps at once would ask the backend twice.
-  let working = Promise.resolve();
-  let closed = false;
-  /** What has not begun: one that is asked for again meanwhile is the same. */
-  const waiting = new Set<string>();
+  const stop = new AbortController();
 
-  const soon = (what: string, work: (context: Recovering) => Promise<void>) => {
-    if (waiting.has(what)) return;
-    waiting.add(what);
-    working = working
-      .then(() => {
-        waiting.delete(what);
-        return closed ? undefined : work(context);
-      })
-      .catch((error: unknown) => context.log.warn({ error }, `${what} failed; it is tried again`));
+  /** One after the other: two at once would ask the backend twice. */
+  const inTurn = (what: string, work: () => Promise<void>) => {
+    let working = Promise.resolve();
+    /** One that has not begun is the same as one that is asked for again. */
+    let isWaiting = false;
+    const soon = () => {
+      if (isWaiting) return;
+      isWaiting = true;
+      working = working
+        .then(() => {
+          isWaiting = false;
+          return stop.signal.aborted ? undefined : work();
+        })
+        .catch((error: unknown) => context.log.warn({ error }, `${what} failed; it is tried again`));
+    };
+    return { soon, done: () => working };
   };
-  const sweepSoon = () => soon('a sweep', sweep);
-  const purgeSoon = () => soon('forgetting old tasks', purge);
+  // A thousand old tasks in a bucket are forgotten in minutes, for which no new one waits.
+  const sweeps = inTurn('a sweep', () => sweep(context));
+  const purges = inTurn('forgetting old tasks', () => purge(context, stop.signal));
+  const sweepSoon = () => sweeps.soon();
+  const purgeSoon = () => purges.soon();
 
   const timers = [
     setTimeout(sweepSoon, firstSweepAfterMs),
@@ -50,27 +56,43 @@ export function startKeeper(context: Recovering): Keeper {
   return {
     sweepSoon,
     async close() {
-      closed = true;
+      stop.abort();
       timers.forEach(clearTimeout);
-      await working;
+      await Promise.all([sweeps.done(), purges.done()]);
     },
   };
 }
 
-/** Removes every ended task past its retention, and the idempotency keys that name one. Exported for its test. */
-export async function purge(context: Recovering): Promise<void> {
-  const { store, retentionMs } = context;
+/**
+ * Removes every task past its retention, and the idempotency keys that name one. What fails with one is logged, and stops
+ * no other. Exported for its test.
+ */
+export async function purge(context: Recovering, signal: AbortSignal): Promise<void> {
+  const { store, retentionMs, log } = context;
   const tooOld = (id: string) => Date.now() - taskCreatedAtMs(id) > retentionMs;
-  for (const key of await store.list(keys.owners)) {
+  const each = async (prefix: string, work: (key: string) => Promise<void>) => {
+    for (const key of await store.list(prefix)) {
+      if (signal.aborted) return;
+      await work(key).catch((error: unknown) => log.warn({ key, error }, 'what is too old could not be removed now'));
+    }
+  };
+  await each(keys.owners, async (key) => {
     const id = taskIdOfKey(key);
-    if (!tooOld(id)) continue;
-    const record = await readRecord(store, id);
-    if (record === undefined) await store.remove(key);
-    else await removeTask(context, record);
-  }
-  await store.expire(keys.allInputs, inputsKeptMs);
-  for (const key of await store.list(keys.allIdempotency)) {
+    if (tooOld(id)) await removeListed(context, key, id);
+  });
+  if (!signal.aborted) await store.expire(keys.allInputs, inputsKeptMs);
+  await each(keys.allIdempotency, async (key) => {
     const known = await readKeyRecord(store, key);
     if (known !== undefined && tooOld(known.task)) await store.remove(key);
-  }
+  });
+}
+
+// --- Internal helpers ---
+
+/** Without a record it is what a submit or an earlier removal left behind. */
+async function removeListed(context: Recovering, key: string, id: TaskId): Promise<void> {
+  const record = await readRecord(context.store, id);
+  if (record !== undefined) return removeTask(context, record);
+  await removeRemains(context, id);
+  await context.store.remove(key);
 }

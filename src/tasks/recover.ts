@@ -1,4 +1,4 @@
-import { RunyardError } from '../contracts/errors.ts';
+import { asRunyardError, RunyardError } from '../contracts/errors.ts';
 import { type TaskId, taskCreatedAtMs } from '../contracts/ids.ts';
 import { keys, taskIdOfKey } from '../contracts/keys.ts';
 import { type Claim, type Handle, launch, type TaskRecord } from '../contracts/task.ts';
@@ -54,11 +54,7 @@ async function recoverKey(context: Recovering, key: string, id: TaskId): Promise
   if (record === undefined) {
     if (ageMs < leftoverMs) return;
     const owners = (await store.list(keys.owners)).filter((each) => taskIdOfKey(each) === id);
-    await Promise.all([
-      store.remove(keys.sealed(id)),
-      ...owners.map((each) => store.remove(each)),
-      store.removeAll(keys.task(id)),
-    ]);
+    await Promise.all([...owners.map((each) => store.remove(each)), removeRemains(context, id)]);
     await store.remove(key);
     return;
   }
@@ -66,13 +62,18 @@ async function recoverKey(context: Recovering, key: string, id: TaskId): Promise
   await recoverTask(context, record);
 }
 
-/** Everything of a task that is older than the operator keeps tasks. */
+/** Everything of a task that is older than the operator keeps tasks; last what it is found by, should this be cut short. */
 export async function removeTask({ store }: Pick<Launching, 'store'>, record: TaskRecord): Promise<void> {
-  await store.remove(keys.sealed(record.id));
   await store.remove(keys.pending(record.owner, record.id));
   await store.remove(keys.telling(record.owner, record.id));
+  await removeRemains({ store }, record.id);
   await store.remove(keys.taskOf(record.owner, record.id));
-  await store.removeAll(keys.task(record.id));
+}
+
+/** What lies under the task's own id. */
+export async function removeRemains({ store }: Pick<Launching, 'store'>, id: TaskId): Promise<void> {
+  await store.remove(keys.sealed(id));
+  await store.removeAll(keys.task(id));
 }
 
 /** A task that is listed as pending: settles what can be settled, launches what must be, finishes it where it has ended. */
@@ -181,8 +182,15 @@ async function launchWhereNeeded(context: Recovering, scene: Scene, unclaimed: r
     return true;
   }
   context.log.info({ task: record.id, backend: context.backend.id, reason }, 'launching a task again');
-  await launchTask(context, record, launches.count);
-  return false;
+  try {
+    await launchTask(context, record, launches.count);
+    return false;
+  } catch (error) {
+    // As at submit: what only an operator can mend ends the task with its own words.
+    if (asRunyardError(error).retryable) throw error;
+    await giveUpLaunching(context, record, runs, error);
+    return true;
+  }
 }
 
 /** The unclaimed runs that no runner will come for, and why; undefined where each may still begin. */

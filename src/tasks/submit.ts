@@ -10,6 +10,7 @@ import type { Store } from '../contracts/store.ts';
 import type { TaskRecord, TaskSpec } from '../contracts/task.ts';
 import type { NewTask } from '../contracts/task-service.ts';
 import { canonicalJson } from '../lib/canonical-json.ts';
+import type { Logger } from '../lib/logger.ts';
 import { earlierConversation, keepOpening, withEarlier } from './conversation.ts';
 import { finishPending } from './finish.ts';
 import { giveUpLaunching, type Launching, launchTask } from './launch.ts';
@@ -32,6 +33,7 @@ export interface Submitting extends Launching, RepositorySource, DefaultsSource 
   readonly teller: Pick<Teller, 'check' | 'expect' | 'forRunner'>;
   readonly inputs: Pick<Inputs, 'resolve'>;
   readonly retentionMs: number;
+  readonly log: Logger;
 }
 
 /** The call is answered then, whatever the first launch does. */
@@ -191,7 +193,10 @@ async function writeObjects(context: Submitting, id: TaskId, task: NewTask, call
 async function firstLaunch(context: Submitting, record: TaskRecord): Promise<void> {
   const attempt = launchTask(context, record, 0).catch(async (cause: unknown) => {
     const error = asRunyardError(cause);
-    if (error.retryable) return;
+    if (error.retryable) {
+      context.log.warn({ task: record.id, error: cause }, 'a task could not be launched now; it is tried again');
+      return;
+    }
     await giveUpLaunching(context, record, runsOf(record), error);
     throw error;
   });

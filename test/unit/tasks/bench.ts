@@ -9,12 +9,12 @@ import type { RunResult, TaskRecord } from '../../../src/contracts/task.ts';
 import type { Noticing, TaskService } from '../../../src/contracts/task-service.ts';
 import { createEgress } from '../../../src/gateway/egress.ts';
 import { createInputs } from '../../../src/inputs/index.ts';
-import { silentLogger } from '../../../src/lib/logger.ts';
+import { type LogFields, silentLogger } from '../../../src/lib/logger.ts';
 import { createLocalSeal } from '../../../src/seal/local.ts';
 import { createEnvironmentSecrets } from '../../../src/secrets/environment.ts';
 import { createFilesystemStore } from '../../../src/store/filesystem.ts';
 import { createHints, type Hints } from '../../../src/tasks/hints.ts';
-import { type Keeper, startKeeper } from '../../../src/tasks/keeper.ts';
+import { type Keeper, purge, startKeeper } from '../../../src/tasks/keeper.ts';
 import { noticingByLooks } from '../../../src/tasks/noticing.ts';
 import { type Recovering, sweep } from '../../../src/tasks/recover.ts';
 import { createTaskService } from '../../../src/tasks/task-service.ts';
@@ -29,7 +29,9 @@ export interface Bench {
   readonly far: FarBackend;
   /** What the service asked of its store, in order. */
   readonly asked: Asked[];
+  readonly warnings: Warning[];
   sweep(): Promise<void>;
+  purge(): Promise<void>;
   keeper(): Keeper;
   remove(): Promise<void>;
 }
@@ -38,6 +40,11 @@ export interface Asked {
   readonly what: 'read' | 'list' | 'create' | 'remove' | 'persist';
   readonly key: string;
   readonly atMs: number;
+}
+
+export interface Warning {
+  readonly fields: LogFields;
+  readonly message: string;
 }
 
 export interface FarBackend extends Backend {
@@ -62,6 +69,7 @@ export function createBench({ noticing = noticingByLooks, answerMs = 0 }: BenchO
   const dir = mkdtempSync(join(tmpdir(), 'runyard-bench-'));
   const store = createFilesystemStore({ dir: join(dir, 'store') });
   const asked: Asked[] = [];
+  const warnings: Warning[] = [];
   const hints = createHints();
   const far = farBackend();
   const parts = {
@@ -74,7 +82,7 @@ export function createBench({ noticing = noticingByLooks, answerMs = 0 }: BenchO
     backend: far,
     hints,
     noticing,
-    log: silentLogger,
+    log: { ...silentLogger, warn: (fields: LogFields, message: string) => void warnings.push({ fields, message }) },
     writer: 'the bench',
     retentionMs: 86_400_000,
   };
@@ -94,7 +102,9 @@ export function createBench({ noticing = noticingByLooks, answerMs = 0 }: BenchO
     hints,
     far,
     asked,
+    warnings,
     sweep: () => sweep(context),
+    purge: () => purge(context, new AbortController().signal),
     keeper: () => startKeeper(context),
     async remove() {
       await store.close();

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { RunyardError } from '../../../src/contracts/errors.ts';
 import { keys } from '../../../src/contracts/keys.ts';
-import type { TaskRecord } from '../../../src/contracts/task.ts';
+import type { TaskRecord, TaskSpec } from '../../../src/contracts/task.ts';
 import { type Bench, claimed, createBench, ended, launchedTask, owner, resultOf } from './bench.ts';
 
 /** Each run of a task comes to its own truth, and a thousand of them cost no more than they must. */
@@ -136,6 +136,27 @@ test('a launch that the backend had no room for does not count, and is tried aga
   bench.far.launch = launch;
   await bench.sweep();
   expect(bench.far.launches).toEqual([record.id]);
+});
+
+test('a refusal that only an operator can mend ends the task with its own words, whenever it comes', async () => {
+  const record = await longTask(2);
+  await claimed(bench.store, record, 0);
+  await bench.store.remove(keys.launch(record.id, 0));
+  await bench.store.remove(keys.launchHandle(record.id, 0));
+  bench.far.launch = () => Promise.reject(new RunyardError('backend_error', 'There is no job.', { retryable: false }));
+  await bench.sweep();
+  expect(await resultKeys(record)).toEqual([keys.result(record.id, 1)]);
+  expect((await resultOfRun(record, 1))?.error).toEqual({ code: 'backend_error', message: 'There is no job.' });
+});
+
+test('a first launch that fails and is tried again later says so in the log', async () => {
+  bench.far.launch = () => Promise.reject(new Error('the log of the runner cannot be written'));
+  const spec: TaskSpec = { kind: 'code', language: 'bash', code: ':', files: [], stdin: '', args: [], env: {} };
+  const task = { spec, runs: 1, size: 'small', timeoutSeconds: 5 } as const;
+  const id = await bench.tasks.submit(task, caller);
+  expect(bench.warnings.filter(({ fields }) => fields.task === id)).toMatchObject([
+    { fields: { error: { message: 'the log of the runner cannot be written' } } },
+  ]);
 });
 
 describe('cancelling a thousand runs', () => {
