@@ -1,12 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { afterAll, expect, test } from 'vitest';
+import { expect, type TestContext, test } from 'vitest';
 import { z } from 'zod';
 import { environment, makeHome, program, removeHome } from './server.ts';
-
-const home = makeHome();
-afterAll(() => removeHome(home));
 
 const message = z.looseObject({ jsonrpc: z.literal('2.0'), id: z.number().optional(), method: z.string().optional() });
 type Message = z.infer<typeof message>;
@@ -18,7 +15,7 @@ const listing = z.looseObject({
 });
 
 /** A server on raw pipes. Every line of its stdout must be a message. */
-function startRaw() {
+function startRaw(home: string) {
   const child = spawn(program.command, [...program.args, 'serve'], { env: environment(home), stdio: 'pipe' });
   const messages: Message[] = [];
   const arrived = new EventTarget();
@@ -51,8 +48,8 @@ function startRaw() {
   return { child, messages, stderr, until, say, send, answer, listed };
 }
 
-async function startInitialized() {
-  const server = startRaw();
+async function startInitialized(home: string) {
+  const server = startRaw(home);
   const clientInfo = { name: 'raw', version: '1' };
   server.send(1, 'initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo });
   await server.answer(1);
@@ -60,10 +57,17 @@ async function startInitialized() {
   return server;
 }
 
+/** Each test waits for most of its time, and has one of its own: all of them wait at once. */
+function homeOf({ onTestFinished }: TestContext): string {
+  const home = makeHome();
+  onTestFinished(() => removeHome(home));
+  return home;
+}
+
 const sleep = (seconds: number) => ({ language: 'bash', code: `sleep ${seconds}; echo done` });
 
-test('nothing but the protocol is on stdout, and it ends with code 0 when the client goes', async () => {
-  const server = await startInitialized();
+test.concurrent('nothing but the protocol is on stdout, and it ends with code 0 when the client goes', async (context) => {
+  const server = await startInitialized(homeOf(context));
   server.say('this is no JSON');
   server.say('{"jsonrpc":"2.0"}');
   server.send(2, 'tools/call', { name: 'execute_code', arguments: { language: 'python', code: 'print(1)' } });
@@ -73,8 +77,8 @@ test('nothing but the protocol is on stdout, and it ends with code 0 when the cl
   expect(server.messages.filter(({ id }) => id !== undefined).map(({ id }) => id)).toEqual([1, 2]);
 });
 
-test('a call that waits longer is told of at least every 15 s, to whom asked for it', async () => {
-  const server = await startInitialized();
+test.concurrent('a call that waits longer is told of at least every 15 s, to whom asked for it', async (context) => {
+  const server = await startInitialized(homeOf(context));
   const _meta = { progressToken: 'p' };
   server.send(2, 'tools/call', { name: 'execute_code', arguments: { ...sleep(12), wait_seconds: 30 }, _meta });
   const progress = await server.until(({ method }) => method === 'notifications/progress');
@@ -86,8 +90,8 @@ test('a call that waits longer is told of at least every 15 s, to whom asked for
   await once(server.child, 'exit');
 });
 
-test('a call that the client cancels ends the wait, not the task', async () => {
-  const server = await startInitialized();
+test.concurrent('a call that the client cancels ends the wait, not the task', async (context) => {
+  const server = await startInitialized(homeOf(context));
   server.send(2, 'tools/call', { name: 'execute_code', arguments: { ...sleep(6), idempotency_key: 'kept' } });
   await server.listed(/^(queued|running)$/);
   server.send(undefined, 'notifications/cancelled', { requestId: 2 });
@@ -102,15 +106,16 @@ test('a call that the client cancels ends the wait, not the task', async () => {
   await once(server.child, 'exit');
 });
 
-test('SIGTERM lets a call answer with what is known, then ends with code 0', async () => {
-  const server = await startInitialized();
+test.concurrent('SIGTERM lets a call answer with what is known, then ends with code 0', async (context) => {
+  const home = homeOf(context);
+  const server = await startInitialized(home);
   server.send(2, 'tools/call', { name: 'execute_code', arguments: { ...sleep(60), wait_seconds: 60 } });
   await server.listed(/^running$/);
   server.child.kill('SIGTERM');
   const answer = await server.answer(2);
   expect(answer).toMatchObject({ result: { structuredContent: { status: 'running', hint: expect.any(String) } } });
   expect(await once(server.child, 'exit')).toEqual([0, null]);
-  const again = await startInitialized();
+  const again = await startInitialized(home);
   const { task_id } = z
     .looseObject({ result: z.looseObject({ structuredContent: z.looseObject({ task_id: z.string() }) }) })
     .parse(answer).result.structuredContent;
