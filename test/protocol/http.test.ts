@@ -28,7 +28,9 @@ async function post(path: string, body: object, headers: Record<string, string> 
   return z.record(z.string(), z.unknown()).parse(await answer.json());
 }
 
-test('prior A1a: a call whose request was read whole goes on: it is told of while it waits, and answered at its end', async () => {
+// The two that wait for most of their time wait at once.
+
+test.concurrent('prior A1a: a call whose request was read whole goes on: it is told of while it waits, and answered at its end', async () => {
   const client = await connectHttp('modern', server().url, server().token());
   const told: string[] = [];
   const { structuredContent } = await client.callTool(
@@ -42,6 +44,31 @@ test('prior A1a: a call whose request was read whole goes on: it is told of whil
   expect(await post(execute, { language: 'bash', code: 'sleep 1; echo over REST' })).toMatchObject({
     ...{ status: 'succeeded', stdout: 'over REST\n' },
   });
+});
+
+test.concurrent('prior D6h: open connections hold up no end', async ({ onTestFinished }) => {
+  const other = await startServer();
+  const port = Number(new URL(other.url).port);
+  const sockets = await Promise.all(
+    [
+      '',
+      'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n',
+      'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
+      `POST ${execute} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${other.token()}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{`,
+    ].map(async (begun) => {
+      const socket = connect(port, '127.0.0.1');
+      socket.on('error', () => {});
+      await once(socket, 'connect');
+      socket.write(begun);
+      return socket;
+    }),
+  );
+  onTestFinished(() => sockets.forEach((socket) => void socket.destroy()));
+  // Whoever was answered after them has been read after them.
+  await fetch(`${other.url}/healthz`);
+  const stoppedAtMs = performance.now();
+  expect(await other.stop()).toBe(0);
+  expect(performance.now() - stoppedAtMs).toBeLessThan(20_000);
 });
 
 test('prior D1a: on a connection on which a key was shown nobody is served without one, and nothing is started', async () => {
@@ -127,28 +154,3 @@ function* piecesOf(body: Buffer): Generator<Buffer> {
   const bytes = 64 * 1024;
   for (let at = 0; at < body.length; at += bytes) yield body.subarray(at, at + bytes);
 }
-
-test('prior D6h: open connections hold up no end', async () => {
-  const other = await startServer();
-  const port = Number(new URL(other.url).port);
-  const sockets = await Promise.all(
-    [
-      '',
-      'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n',
-      'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
-      `POST ${execute} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${other.token()}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{`,
-    ].map(async (begun) => {
-      const socket = connect(port, '127.0.0.1');
-      socket.on('error', () => {});
-      await once(socket, 'connect');
-      socket.write(begun);
-      return socket;
-    }),
-  );
-  onTestFinished(() => sockets.forEach((socket) => void socket.destroy()));
-  // Whoever was answered after them has been read after them.
-  await fetch(`${other.url}/healthz`);
-  const stoppedAtMs = performance.now();
-  expect(await other.stop()).toBe(0);
-  expect(performance.now() - stoppedAtMs).toBeLessThan(20_000);
-});
