@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { keys } from '../../../src/contracts/keys.ts';
 import type { TaskRecord } from '../../../src/contracts/task.ts';
 import { noticingByNews } from '../../../src/tasks/noticing.ts';
@@ -23,8 +23,8 @@ function openBench(options?: BenchOptions): Bench {
   open.push(bench);
   return bench;
 }
-afterEach(async () => {
-  for (const bench of open.splice(0)) await bench.remove();
+afterAll(async () => {
+  for (const bench of open) await bench.remove();
 });
 
 const never = new AbortController().signal;
@@ -60,23 +60,6 @@ test('a result in a bucket is noticed within 400 ms, for at most four reads a se
   expect(Math.max(...seen.map(({ tooMany }) => tooMany))).toBeLessThanOrEqual(3);
 });
 
-test('a look while waiting is one read of the result; the backend is asked seldom', async () => {
-  const bench = openBench();
-  const record = await launchedTask(bench.store, { ageMs: 5000 });
-  await claimed(bench.store, record, 0);
-  await bench.tasks.wait(record.id, caller, { waitMs: 3000, signal: never });
-  const keysRead = readsOf(bench, record).map(({ key }) => key);
-  const looks = keysRead.filter((key) => key === keys.result(record.id, 0));
-  expect(looks.length).toBeGreaterThanOrEqual(4);
-  // The record at the start; the claim once for the backend, and once for the status at the end.
-  expect(keysRead.filter((key) => key !== keys.result(record.id, 0))).toEqual([
-    keys.record(record.id),
-    keys.claim(record.id, 0),
-    keys.claim(record.id, 0),
-  ]);
-  expect(bench.far.inspections).toHaveLength(1);
-});
-
 test('the looks of 300 waits stay under the cap of the server, and each wait has its share', async () => {
   const looksPerSecond = 200;
   const bench = openBench();
@@ -98,7 +81,26 @@ test('the looks of 300 waits stay under the cap of the server, and each wait has
   await Promise.all(waits);
 });
 
-test('nothing is asked about a task that nobody waits for', async () => {
+// What follows counts, and waits for most of its time: all at once.
+
+test.concurrent('a look while waiting is one read of the result; the backend is asked seldom', async () => {
+  const bench = openBench();
+  const record = await launchedTask(bench.store, { ageMs: 5000 });
+  await claimed(bench.store, record, 0);
+  await bench.tasks.wait(record.id, caller, { waitMs: 3000, signal: never });
+  const keysRead = readsOf(bench, record).map(({ key }) => key);
+  const looks = keysRead.filter((key) => key === keys.result(record.id, 0));
+  expect(looks.length).toBeGreaterThanOrEqual(4);
+  // The record at the start; the claim once for the backend, and once for the status at the end.
+  expect(keysRead.filter((key) => key !== keys.result(record.id, 0))).toEqual([
+    keys.record(record.id),
+    keys.claim(record.id, 0),
+    keys.claim(record.id, 0),
+  ]);
+  expect(bench.far.inspections).toHaveLength(1);
+});
+
+test.concurrent('nothing is asked about a task that nobody waits for', async () => {
   const bench = openBench();
   const record = await launchedTask(bench.store);
   const stop = new AbortController();
@@ -111,7 +113,7 @@ test('nothing is asked about a task that nobody waits for', async () => {
   expect(bench.asked.filter(({ key }) => key.includes(record.id))).toEqual([]);
 });
 
-test('at the deadline the answer is what is true then', async () => {
+test.concurrent('at the deadline the answer is what is true then', async () => {
   const bench = openBench({ noticing: { ...noticingByNews, firstLookMs: 60_000, maxLookMs: 60_000 } });
   const record = await launchedTask(bench.store);
   const wait = bench.tasks.wait(record.id, caller, { waitMs: 2500, signal: never });
@@ -120,7 +122,7 @@ test('at the deadline the answer is what is true then', async () => {
   expect(await wait).toMatchObject({ status: 'succeeded' });
 });
 
-test('a backend that cannot be asked ends no wait; what the runner writes is told', async () => {
+test.concurrent('a backend that cannot be asked ends no wait; what the runner writes is told', async ({ expect }) => {
   const bench = openBench({ noticing: { ...noticingByNews, firstLookMs: 100, maxLookMs: 100 } });
   bench.far.says = () => {
     throw new Error('503');
@@ -133,8 +135,8 @@ test('a backend that cannot be asked ends no wait; what the runner writes is tol
   expect(await wait).toMatchObject({ status: 'succeeded' });
 });
 
-describe('a task with many runs', () => {
-  test('is looked at by one listing, and its results are read when all are there', async () => {
+describe.concurrent('a task with many runs', () => {
+  test('is looked at by one listing, and its results are read when all are there', async ({ expect }) => {
     const bench = openBench();
     const record = await launchedTask(bench.store, { runs: 50 });
     const wait = bench.tasks.wait(record.id, caller, { waitMs: 20_000, signal: never });
@@ -159,7 +161,7 @@ describe('a task with many runs', () => {
     });
   });
 
-  test('where news comes, is looked at when the last run is heard of, not at each', async () => {
+  test('where news comes, is looked at when the last run is heard of, not at each', async ({ expect }) => {
     const bench = openBench({ noticing: { ...noticingByNews, firstLookMs: 60_000, maxLookMs: 60_000 } });
     const record = await launchedTask(bench.store, { runs: 200 });
     const wait = bench.tasks.wait(record.id, caller, { waitMs: 50_000, signal: never });
@@ -188,7 +190,7 @@ describe('a task with many runs', () => {
   });
 });
 
-describe('waiting for lines', () => {
+describe.concurrent('waiting for lines', () => {
   const line = (seq: number) =>
     `${JSON.stringify({ run: 0, seq, time: new Date().toISOString(), stream: 'stdout', text: `line ${seq}` })}\n`;
 
