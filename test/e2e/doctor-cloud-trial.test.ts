@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, type TestContext, test, vi } from 'vitest';
 import type { Finding } from '../../src/contracts/sandbox.ts';
 import { contention } from '../bench/load.ts';
 import type { RecordedRequest } from '../fakes/google/server.ts';
@@ -14,24 +14,23 @@ import { bucket, type DoctorYard, openDoctorYard, project, strangers } from './d
 
 let yard: DoctorYard;
 beforeAll(async () => {
+  vi.stubEnv('LOCAL', 'value-of-local');
   yard = await openDoctorYard();
 });
-afterAll(() => yard.close());
-afterEach(() => yard.calmDown());
-beforeEach(() => {
-  vi.stubEnv('LOCAL', 'value-of-local');
+afterAll(async () => {
+  await yard.close();
+  vi.unstubAllEnvs();
 });
-afterEach(() => vi.unstubAllEnvs());
 
 const isLook = ({ method, url }: RecordedRequest) => method === 'GET' || /:(get|test)IamPolicy|:batchGet/.test(url);
 
-describe('the trial', () => {
-  const left = () => [...yard.storage.objects(bucket).keys()].filter((key) => !key.startsWith('meta/'));
-  const trialOf = async (options: Parameters<DoctorYard['examine']>[0]) => {
-    const { ok, findings } = await yard.examine(options);
-    return { ok, trial: findings.find(({ subject }) => subject === 'trial') };
-  };
+const left = () => [...yard.storage.objects(bucket).keys()].filter((key) => !key.startsWith('meta/'));
+const trialOf = async (options: Parameters<DoctorYard['examine']>[0]) => {
+  const { ok, findings } = await yard.examine(options);
+  return { ok, trial: findings.find(({ subject }) => subject === 'trial') };
+};
 
+describe('the trial', () => {
   test('that does not begin is told, cancelled and forgotten', async () => {
     yard.run.plan({ neverStarts: true });
     const lines: string[] = [];
@@ -61,14 +60,6 @@ describe('the trial', () => {
     expect(left()).toEqual([]);
   });
 
-  test('that cannot start says what Cloud Run said', async () => {
-    for (let launch = 0; launch < 3; launch++) yard.run.plan({ failsToStart: 'CONTAINER_MISSING' });
-    const { ok, trial } = await trialOf({ withinMs: 40_000 });
-    expect(ok).toBe(false);
-    expect(trial).toMatchObject({ state: 'missing', detail: expect.stringMatching(/its image is not there/) });
-    expect(left()).toEqual([]);
-  });
-
   test('looks change nothing', async () => {
     const state = yard.admin.state();
     const before = yard.admin.requests.length;
@@ -78,36 +69,38 @@ describe('the trial', () => {
   });
 });
 
-describe('the command', () => {
-  const main = new URL('../../src/main.ts', import.meta.url).pathname;
-  const places = { home: '' };
-  beforeEach(() => {
-    places.home = mkdtempSync(join(tmpdir(), 'runyard-home-'));
-    // Walls of other users must reach the workspaces.
-    chmodSync(places.home, 0o711);
+const main = new URL('../../src/main.ts', import.meta.url).pathname;
+
+/** A home that walls of other users can get through, gone with the test. */
+function homeOf({ onTestFinished }: TestContext): string {
+  const home = mkdtempSync(join(tmpdir(), 'runyard-home-'));
+  chmodSync(home, 0o711);
+  onTestFinished(() => rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
+  return home;
+}
+
+/** As a process of its own, which the fakes of this one answer. */
+async function doctor(home: string, flags: readonly string[], env: Readonly<Record<string, string>>) {
+  const { PATH = '' } = process.env;
+  const { exitCode, stdout, stderr } = await execa(process.execPath, [main, 'doctor', ...flags], {
+    env: { PATH, ...strangers, HOME: home, RUNYARD_HOME: home, LOCAL: 'value-of-local', ...env },
+    extendEnv: false,
+    reject: false,
+    stripFinalNewline: false,
+    timeout: 50_000,
   });
-  afterEach(() => rmSync(places.home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
+  expect(stdout + stderr).not.toMatch(/value-of-|ya29|placeholder|\n +at \S+ \(/);
+  return { exitCode, stdout, stderr };
+}
 
-  /** As a process of its own, which the fakes of this one answer. */
-  const doctor = async (flags: readonly string[], env: Readonly<Record<string, string>>) => {
-    const { PATH = '' } = process.env;
-    const { exitCode, stdout, stderr } = await execa(process.execPath, [main, 'doctor', ...flags], {
-      env: { PATH, ...strangers, HOME: places.home, RUNYARD_HOME: places.home, LOCAL: 'value-of-local', ...env },
-      extendEnv: false,
-      reject: false,
-      stripFinalNewline: false,
-      timeout: 50_000,
-    });
-    expect(stdout + stderr).not.toMatch(/value-of-|ya29|placeholder|\n +at \S+ \(/);
-    return { exitCode, stdout, stderr };
-  };
-  const findingsOf = (stdout: string) => {
-    const { findings } = JSON.parse(stdout) as { findings: Finding[] };
-    return Object.fromEntries(findings.map(({ subject, ...told }) => [subject, told]));
-  };
+function findingsOf(stdout: string) {
+  const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+  return Object.fromEntries(findings.map(({ subject, ...told }) => [subject, told]));
+}
 
-  test('exit code 0 where a task ran, on emulators as well; progress is on stderr', async () => {
-    const { exitCode, stdout, stderr } = await doctor(['--json'], yard.env);
+describe('the command', () => {
+  test('exit code 0 where a task ran, on emulators as well; progress is on stderr', async (context) => {
+    const { exitCode, stdout, stderr } = await doctor(homeOf(context), ['--json'], yard.env);
     const at = findingsOf(stdout);
     expect({ exitCode, trial: at.trial?.state, wall: at.wall?.state }, stdout).toEqual({
       exitCode: 0,
@@ -118,8 +111,8 @@ describe('the command', () => {
     expect(stderr).toMatch(/^A small task is on its way to runyard-small/);
   });
 
-  test('exit code 1 where none can run, in words', async () => {
-    const { exitCode, stdout } = await doctor([], { ...yard.env, RUNYARD_JOB: 'nobodys' });
+  test('exit code 1 where none can run, in words', async (context) => {
+    const { exitCode, stdout } = await doctor(homeOf(context), [], { ...yard.env, RUNYARD_JOB: 'nobodys' });
     expect(exitCode).toBe(1);
     expect(stdout).toMatch(/^Runyard \S+, backend cloud-run\n/);
     expect(stdout).toMatch(/✘ job small +there is no job nobodys-small in europe-west1\n +→ Run "runyard deploy"/);
@@ -127,10 +120,11 @@ describe('the command', () => {
     expect(stdout).toMatch(/Nothing can be run on Cloud Run yet: mend what is marked ✘ above\.\n$/);
   });
 
-  test('beside the backend local it is told too, runs nothing there, and decides nothing', async () => {
+  test('beside the backend local it is told too, runs nothing there, and decides nothing', async (context) => {
     const before = yard.run.executions().length;
+    const home = homeOf(context);
     const env = { ...yard.env, RUNYARD_BACKEND: 'local', RUNYARD_JOB: 'nobodys' };
-    const { exitCode, stdout } = await doctor([], env);
+    const { exitCode, stdout } = await doctor(home, [], env);
     expect(exitCode, stdout).toBe(0);
     const [own, beside] = stdout.split(
       /\nGoogle Cloud, project demo-project, europe-west1 \(RUNYARD_BACKEND=cloud-run .*:\n/,
@@ -139,9 +133,20 @@ describe('the command', () => {
     expect(own).not.toContain('job small');
     expect(beside).toMatch(/✘ job small +there is no job nobodys-small/);
     expect(beside).toMatch(/Code can be run here, inside a sandbox\.\n$/);
-    const { stdout: json } = await doctor(['--json'], env);
+    const { stdout: json } = await doctor(home, ['--json'], env);
     expect(Object.keys(findingsOf(json))).toEqual(expect.arrayContaining(['trial', 'job small', 'KMS key', 'key']));
     expect(yard.run.executions()).toHaveLength(before);
+  });
+});
+
+// What waits for somebody who does not answer, and for launches that are tried again: all at once.
+describe.concurrent('where nothing comes back', () => {
+  test('a trial that cannot start says what Cloud Run said', async () => {
+    for (let launch = 0; launch < 3; launch++) yard.run.plan({ failsToStart: 'CONTAINER_MISSING' });
+    const { ok, trial } = await trialOf({ withinMs: 40_000 });
+    expect(ok).toBe(false);
+    expect(trial).toMatchObject({ state: 'missing', detail: expect.stringMatching(/its image is not there/) });
+    expect(left()).toEqual([]);
   });
 
   // Whatever is asked for goes to a proxy that is not there.
@@ -154,7 +159,7 @@ describe('the command', () => {
 
   const user = { type: 'authorized_user', client_id: 'c', client_secret: 'placeholder', refresh_token: 'placeholder' };
 
-  test.each([
+  test.for<[string, { readonly type?: string }, RegExp]>([
     ['without credentials', {}, /✘ Google login +none: .*\n +→ Run "gcloud auth application-default login"/],
     [
       'with credentials of a user',
@@ -166,32 +171,34 @@ describe('the command', () => {
       { type: 'placeholder' },
       /✘ Google login +there are credentials, but they cannot be used\n/,
     ],
-  ])('no network at all, %s: sentences', async (_, credentials, login) => {
-    const file = join(places.home, 'credentials.json');
+  ])('no network at all, %s: sentences', async ([, credentials, login], context) => {
+    const home = homeOf(context);
+    const file = join(home, 'credentials.json');
     if ('type' in credentials) writeFileSync(file, JSON.stringify(credentials));
     const env = { ...offline, GOOGLE_APPLICATION_CREDENTIALS: 'type' in credentials ? file : '' };
-    const { exitCode, stdout } = await doctor([], env);
+    const { exitCode, stdout } = await doctor(home, [], env);
     expect(exitCode).toBe(1);
     expect(stdout).toMatch(login);
     expect(stdout).toMatch(/✘ clock +sts\.googleapis\.com does not answer\.\n +→ Check the network/);
     expect(stdout).toMatch(/✘ trial +not tried/);
   });
 
-  test('somebody who never answers is not waited for, not even at the end', async () => {
+  test('somebody who never answers is not waited for, not even at the end', async (context) => {
+    const home = homeOf(context);
     const open = new Set<Socket>();
     const silent = createServer((socket) => void open.add(socket)).listen(0, '127.0.0.1');
     await once(silent, 'listening');
-    onTestFinished(() => {
+    context.onTestFinished(() => {
       for (const socket of open) socket.destroy();
       silent.close();
     });
     const host = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
     const busy = contention();
     const startedAt = performance.now();
-    const file = join(places.home, 'credentials.json');
+    const file = join(home, 'credentials.json');
     writeFileSync(file, JSON.stringify(user));
     const env = { ...offline, HTTPS_PROXY: `http://${host}`, GOOGLE_APPLICATION_CREDENTIALS: file };
-    const { exitCode, stdout } = await doctor([], env);
+    const { exitCode, stdout } = await doctor(home, [], env);
     expect(performance.now() - startedAt).toBeLessThan(10_000 + 10_000 * Math.max(busy, contention()));
     expect(exitCode).toBe(1);
     expect(stdout).toMatch(/✘ Google login +no answer within 10 s\n/);
