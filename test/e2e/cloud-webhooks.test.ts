@@ -102,7 +102,7 @@ describe.skipIf(lacking !== undefined)(
       expect(receiver.received).toHaveLength(1);
     });
 
-    test('410 is the end of it, though a runner was told so', async ({ onTestFinished }) => {
+    test.concurrent('410 is the end of it, though a runner was told so', async ({ expect, onTestFinished }) => {
       const { receiver, server, submit } = await prepare(() => 410, onTestFinished);
       const served = await server();
       const id = await submit(served);
@@ -113,7 +113,10 @@ describe.skipIf(lacking !== undefined)(
       expect(receiver.received).toHaveLength(1);
     });
 
-    test('its runner ends at once where the platform stops it while it tells', async ({ onTestFinished }) => {
+    test.concurrent('its runner ends at once where the platform stops it while it tells', async ({
+      expect,
+      onTestFinished,
+    }) => {
       const { receiver, server, submit } = await prepare(() => 'hang', onTestFinished);
       const id = await submit(await server());
       await expect.poll(() => receiver.received.length, { timeout: 30_000 }).toBe(1);
