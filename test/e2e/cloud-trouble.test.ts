@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, expect, onTestFinished, test } from 'vitest';
+import { expect, type TestContext, test } from 'vitest';
 import { z } from 'zod';
 import { keys } from '../../src/contracts/keys.ts';
 import { createGcsStore } from '../../src/store/gcs/index.ts';
@@ -39,10 +39,10 @@ interface Bench {
   replace(): Promise<void>;
 }
 
-const opened: { close?: () => Promise<void> } = {};
-afterEach(() => opened.close?.());
-
-async function openBench(disturb: (url: string) => Disturbance | undefined = () => undefined): Promise<Bench> {
+async function openBench(
+  { onTestFinished }: TestContext,
+  disturb: (url: string) => Disturbance | undefined = () => undefined,
+): Promise<Bench> {
   const { home, remove } = createHome();
   const google = await startGoogle({
     trouble: { odds, seed },
@@ -58,11 +58,11 @@ async function openBench(disturb: (url: string) => Disturbance | undefined = () 
     child.kill('SIGKILL');
     await gone;
   };
-  opened.close = async () => {
+  onTestFinished(async () => {
     await kill();
     await google.close();
     remove();
-  };
+  });
   return {
     google,
     server: () => server,
@@ -119,7 +119,7 @@ const truth = (n: number) =>
   });
 
 /** Each has one claim, one result, and what its program did; nothing else was begun. */
-async function expectTruth(bench: Bench, ids: readonly string[]): Promise<void> {
+async function expectTruth({ onTestFinished }: TestContext, bench: Bench, ids: readonly string[]): Promise<void> {
   const { project, bucket } = bench.google.place;
   const store = createGcsStore({ project, bucket, endpoint: bench.google.storage.url });
   onTestFinished(() => store.close());
@@ -137,23 +137,26 @@ async function expectTruth(bench: Bench, ids: readonly string[]): Promise<void> 
   expect(begun).toEqual(new Set(ids));
 }
 
-test(`of ${tasks} tasks none is lost, none is run twice, and every result is true`, {
+// What is lost costs waits, not work: both at once.
+test.concurrent(`of ${tasks} tasks none is lost, none is run twice, and every result is true`, {
   timeout: timeoutMs,
-}, async () => {
-  const bench = await openBench();
+}, async (context) => {
+  const bench = await openBench(context);
   const startedAt = Date.now();
   const ids = await Promise.all(numbers.map((n) => carryOut(bench, n)));
-  await expectTruth(bench, ids);
+  await expectTruth(context, bench, ids);
   const harmed = bench.google.troubles.flatMap(({ counts }) => [counts.refused, counts.lostAnswer, counts.lostRequest]);
   const sum = harmed.reduce((all, each) => all + each);
   console.info(`${tasks} tasks in ${(Date.now() - startedAt) / 1000} s; ${sum} requests came to harm`);
   expect(sum).toBeGreaterThan(10);
 });
 
-test(`servers that are killed at any moment lose none of ${tasks} tasks`, { timeout: timeoutMs * 2 }, async () => {
+test.concurrent(`servers that are killed at any moment lose none of ${tasks} tasks`, {
+  timeout: timeoutMs * 2,
+}, async (context) => {
   const random = randomsFrom(seed);
   const atRunJob: { kill?: () => void } = {};
-  const bench = await openBench((url) => {
+  const bench = await openBench(context, (url) => {
     const { kill } = atRunJob;
     if (kill === undefined || !url.includes(':run?')) return undefined;
     // Carried out, and nobody there to hear the answer.
@@ -181,7 +184,7 @@ test(`servers that are killed at any moment lose none of ${tasks} tasks`, { time
     kills[child.signalCode === null ? 'anywhere' : 'between']++;
     await bench.replace();
   }
-  await expectTruth(bench, await carried);
+  await expectTruth(context, bench, await carried);
   const seconds = (Date.now() - startedAt) / 1000;
   console.info(`${tasks} tasks in ${seconds} s; killed ${kills.anywhere} times, after RunJob ${kills.between}`);
   expect(kills).toEqual({ between: expect.toSatisfy((n) => n > 0), anywhere: expect.toSatisfy((n) => n > 0) });
