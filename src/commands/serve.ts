@@ -52,9 +52,13 @@ async function serveHttp(app: App, config: Config, http: HostPort, log: Logger, 
   try {
     const document = once(() => openApi(app.face.tools, { version: app.face.version }));
     const server = await serveOnHttp(app.face, { ...http, auth, openApi: document, drainMs });
-    log.info({ url: server.url, access: auth.access }, 'Serving MCP at /mcp and REST at /v1/');
-    await aborted(stop);
-    await server.close();
+    try {
+      auth.announce();
+      log.info({ url: server.url, access: auth.access }, 'Serving MCP at /mcp and REST at /v1/');
+      await aborted(stop);
+    } finally {
+      await server.close();
+    }
   } finally {
     auth.close();
   }

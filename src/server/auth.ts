@@ -22,11 +22,15 @@ export interface Authenticator {
   callerOf(authorization: string | undefined): Caller;
   /** What a caller needs, in words for the operator; no secret. */
   readonly access: string;
+  /** Once the address is served: leaves what callers need where they find it. A start that fails leaves nothing. */
+  announce(): void;
   close(): void;
 }
 
 /** Of callers that nobody asked for a credential: they see each other's tasks and nobody else's. */
 const anonymous: Caller = { owner: 'anonymous:loopback' };
+
+const nothingLeft = { announce() {}, close() {} };
 
 /** Throws SettingsError where the address would stand open to others. */
 export function createAuthenticator(options: AuthOptions): Authenticator {
@@ -34,7 +38,11 @@ export function createAuthenticator(options: AuthOptions): Authenticator {
   if (mode === 'none') return openDoor(options);
   if (apiKeys.length > 0) {
     const keys = apiKeys.map(({ id, key }) => ({ owner: `key:${id}`, key }));
-    return { ...bearerKeys(keys, errorCatalogue.unauthorized.hint), access: 'one of the configured keys', close() {} };
+    return {
+      ...bearerKeys(keys, errorCatalogue.unauthorized.hint),
+      access: 'one of the configured keys',
+      ...nothingLeft,
+    };
   }
   if (isLoopback(host)) return ownToken(options);
   throw new SettingsError(
@@ -50,7 +58,7 @@ function openDoor({ host, apiKeys }: AuthOptions): Authenticator {
       '--auth (RUNYARD_AUTH) is "none", but --api-keys (RUNYARD_API_KEYS) are given: leave one out.',
     );
   }
-  return { callerOf: () => anonymous, access: 'open to this machine', close() {} };
+  return { callerOf: () => anonymous, access: 'open to this machine', ...nothingLeft };
 }
 
 function bearerKeys(
@@ -80,12 +88,14 @@ const tokenHint = 'Send "Authorization: Bearer TOKEN" with the token that the se
 /** A token of this start, in a file that only the same user can read. */
 function ownToken({ tokenFile, localOwner }: AuthOptions): Authenticator {
   const token = randomBytes(32).toString('base64url');
-  const fresh = `${tokenFile}.${process.pid}`;
-  writeFileSync(fresh, token, { mode: 0o600 });
-  renameSync(fresh, tokenFile);
   return {
     ...bearerKeys([{ owner: localOwner, key: token }], tokenHint),
     access: `the token in ${tokenFile}`,
+    announce() {
+      const fresh = `${tokenFile}.${process.pid}`;
+      writeFileSync(fresh, token, { mode: 0o600 });
+      renameSync(fresh, tokenFile);
+    },
     close: () => removeOwn(tokenFile, token),
   };
 }

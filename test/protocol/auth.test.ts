@@ -62,6 +62,17 @@ describe('a token on loopback', () => {
     expect(existsSync(file)).toBe(false);
     removeHome(home);
   });
+
+  test('is left alone by a server that cannot start', async () => {
+    const server = await startServer();
+    const token = server.token();
+    const second = ['serve', '--http', new URL(server.url).host];
+    const { exitCode, stderr } = await runToEnd(second, environment(server.home));
+    expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: expect.stringContaining('EADDRINUSE') });
+    expect(server.token()).toBe(token);
+    expect((await callTool(server, token, 'list_tasks', {})).status).toBe(200);
+    await server.stop();
+  });
 });
 
 describe('web pages stay out', () => {
@@ -123,6 +134,12 @@ describe('prior B4c D2c: a server that would stand open does not start', () => {
       /leave one out/,
     ],
     ['a key file without keys', ['--http', '127.0.0.1:0', '--api-keys', `@${keyFile}`], {}, /holds no key/],
+    [
+      'a key file that is a folder',
+      ['--http', '127.0.0.1:0', '--api-keys', `@${home}`],
+      {},
+      /cannot be read \(EISDIR\)/,
+    ],
     ['a key on the command line', ['--http', '127.0.0.1:0', '--api-keys', `a:${keyA}`], {}, /@FILE only/],
   ])('%s', async (_, flags, env, sentence) => {
     const { exitCode, stdout, stderr } = await runToEnd(['serve', ...flags], environment(home, env));
