@@ -8,6 +8,7 @@ import { broughtCredentials } from '../contracts/credentials.ts';
 import { RunyardError } from '../contracts/errors.ts';
 import { limits } from '../contracts/limits.ts';
 import { SettingsError } from '../lib/settings.ts';
+import { limitArrival } from './arrival.ts';
 import type { Authenticator } from './auth.ts';
 import { checkBrowserHeaders } from './browser-guard.ts';
 import { credentialsOf } from './credentials.ts';
@@ -38,19 +39,21 @@ export interface HttpServer {
 }
 
 const headersTimeoutMs = 30_000;
-/** For the request to arrive whole; how long its answer takes is not limited here. */
-const requestTimeoutMs = 120_000;
 
 /** Serves MCP at `/mcp`, REST below `/v1/`, and the OpenAPI document. Throws SettingsError where it cannot listen. */
 export async function serveOnHttp(face: Face, options: HttpOptions): Promise<HttpServer> {
   const mcp = mcpHandler(face);
   const state = { ready: true };
-  const server = createServer({ headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs });
+  // How long a body may take is limited where it is known what it is for.
+  const server = createServer({ headersTimeout: headersTimeoutMs, requestTimeout: 0 });
   server.on('request', (request, response) => {
     const exchange = { request, response, ...splitUrl(request.url ?? '/') };
+    limitArrival(request, exchange.path === '/v1/inputs', () => fail(exchange, tooSlow(), face));
     answer(exchange, { face, options, mcp: mcp.handle, state }).catch((error: unknown) => fail(exchange, error, face));
   });
   await listen(server, options);
+  // A connection that could not be taken, as where descriptors have run out, ends nothing else.
+  server.on('error', (error) => face.log.error({ error }, 'A connection could not be taken'));
   return {
     url: urlOf(server, options.host),
     async close() {
@@ -115,7 +118,13 @@ function goneSignal(response: ServerResponse): AbortSignal {
   return gone.signal;
 }
 
+function tooSlow(): HttpError {
+  return new HttpError(408, 'The request did not arrive in time.', 'Send it again; nothing of it was used.');
+}
+
 function fail({ request, response }: Exchange, thrown: unknown, { log }: Face): void {
+  // Whoever has gone reads no answer, and what their going broke is no fault of ours.
+  if (response.destroyed) return void log.info({ error: thrown }, 'A client left before it was answered');
   const error = reportError(thrown, 'A request could not be answered', log);
   if (response.headersSent) return void response.destroy();
   if (!request.complete) letGo(request);
@@ -166,12 +175,15 @@ function splitUrl(url: string): { path: string; query: URLSearchParams } {
 
 function listen(server: Server, { host, port }: HttpOptions): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (cause) =>
+    const refuse = (cause: Error) =>
       reject(
         new SettingsError(`--http (RUNYARD_HTTP): cannot listen on ${host}:${port} (${cause.message}).`, { cause }),
-      ),
-    );
-    server.listen(port, host, resolve);
+      );
+    server.once('error', refuse);
+    server.listen(port, host, () => {
+      server.off('error', refuse);
+      resolve();
+    });
   });
 }
 

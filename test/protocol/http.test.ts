@@ -154,3 +154,16 @@ function* piecesOf(body: Buffer): Generator<Buffer> {
   const bytes = 64 * 1024;
   for (let at = 0; at < body.length; at += bytes) yield body.subarray(at, at + bytes);
 }
+
+test('a client that leaves in the middle of its request is no error of the server', async () => {
+  const seen = server().log.length;
+  const headers = { ...json, ...bearer(), 'Content-Length': '1000' };
+  const outgoing = request(server().url + execute, { method: 'POST', headers });
+  outgoing.on('error', () => {});
+  outgoing.write('{');
+  await once(outgoing, 'socket');
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  outgoing.destroy();
+  await expect.poll(() => server().log.slice(seen).join('\n')).toContain('A client left before it was answered');
+  expect(server().log.slice(seen).join('\n')).not.toMatch(/"level":[45]0/);
+});
