@@ -136,7 +136,8 @@ async function collectArtifacts(
   context: RunContext,
 ): Promise<{ artifacts: Artifact[]; fault?: RunError }> {
   const artifacts: Artifact[] = [];
-  const sorted = () => artifacts.sort((a, b) => (a.path < b.path ? -1 : 1));
+  // A copy: what is still under way when the time is over comes too late to be told.
+  const sorted = () => artifacts.toSorted((a, b) => (a.path < b.path ? -1 : 1));
   try {
     const { skipped } = await wall.collect({
       ...(job.select === undefined ? {} : { select: job.select }),

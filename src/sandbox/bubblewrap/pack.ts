@@ -69,6 +69,8 @@ async function carryOut(wall: StandingWall, slot: Slot, options: CollectOptions)
   await expectWord(wall, words.stepEnded);
   await wall.stdout.drained();
   const wanted = await selected(listing.files, options.select);
+  // Choosing may take long. Where nobody waited for it, the slot may be another run's by now.
+  options.signal.throwIfAborted();
   const { chosen, skipped } = chooseFitting(wanted, options);
   if (chosen.length === 0) return { files: 0, skipped: skipped + listing.notKept() };
   slot.writeStdin(Buffer.concat(chosen.flatMap(({ name }) => [name, Buffer.of(0)])));

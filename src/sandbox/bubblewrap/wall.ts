@@ -32,6 +32,8 @@ export function createWall(ready: ReadyWall, { pack, tearDown, watch }: WallUses
     place: async (files) => {
       // Untrusted code may have left links in the way.
       if (state.running !== undefined) throw new Error('Files are placed before the program has started, never after.');
+      // The slot may be another run's by now.
+      if (state.removal !== undefined) throw new Error('Nothing is placed in a wall that was removed.');
       await placeFiles(ready.slot, files);
     },
     start: (program, observer) => {

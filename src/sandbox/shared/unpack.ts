@@ -35,7 +35,8 @@ export async function unpack({ onFile, signal }: Pick<CollectOptions, 'onFile' |
   const files = handOver();
   const failed = new Promise<never>((_, reject) => files.catch((error) => reject(inOurWords(error))));
   failed.catch(() => reader.destroy());
-  signal.addEventListener('abort', () => reader.destroy(), { once: true });
+  // With an error: a file that is being handed over would else seem to end there.
+  signal.addEventListener('abort', () => reader.destroy(reasonOf(signal)), { once: true });
   const held: { release: () => void } = { release: () => undefined };
   for (const event of ['drain', 'close'] as const) reader.on(event, () => held.release());
   return {
@@ -59,6 +60,10 @@ const extractOptions = { filenameEncoding: 'latin1', highWaterMark: 64 * 1024 };
 
 async function* bytesOf(entry: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
   for await (const chunk of entry) if (chunk instanceof Uint8Array) yield chunk;
+}
+
+function reasonOf({ reason }: AbortSignal): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
 }
 
 function inOurWords(error: unknown): unknown {

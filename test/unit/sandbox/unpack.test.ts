@@ -63,3 +63,28 @@ test('who waits for room is let go when the reader is given up', async () => {
   stop.abort();
   await waiting;
 });
+
+test('a file whose handing over is cut off by the signal fails: half of it is no file', async () => {
+  const { tar } = await tarOf(1);
+  const stop = new AbortController();
+  const begun = Promise.withResolvers<void>();
+  const heard = Promise.withResolvers<string>();
+  const unpacking = await unpack({
+    signal: stop.signal,
+    onFile: async ({ content }) => {
+      try {
+        for await (const _ of content) begun.resolve();
+        heard.resolve('whole');
+      } catch (error) {
+        heard.resolve(String(error));
+        throw error;
+      }
+    },
+  });
+  unpacking.failed.catch(() => undefined);
+  void unpacking.push(tar.subarray(0, 100_000));
+  await begun.promise;
+  stop.abort(new Error('too late'));
+  expect(await heard.promise).toBe('Error: too late');
+  await expect(unpacking.end()).rejects.toThrow('too late');
+});
