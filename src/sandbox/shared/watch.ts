@@ -33,13 +33,19 @@ export function createWatch(workDir: string): Watch {
   const state: { timer: NodeJS.Timeout | undefined } = { timer: undefined };
   // One call into the kernel, for all walls together; a hop through the thread pool costs more.
   const freeNow = () => freeOf(statfsSync(workDir));
+  const warn = warnOnce();
+  /** Nobody would hear of what fails here, and the next look is a tenth of a second away. */
   const lookAtAll = () => {
-    const free = freeNow();
-    for (const look of looks) look(free);
+    try {
+      const free = freeNow();
+      for (const look of looks) look(free);
+    } catch (error) {
+      warn(error);
+    }
   };
   return {
     add: (watched) => {
-      const { look, stop } = lookAfter(watched, freeNow());
+      const { look, stop } = lookAfter(watched, freeNow(), warn);
       looks.add(look);
       state.timer ??= setInterval(lookAtAll, lookEveryMs).unref();
       return () => {
@@ -53,23 +59,43 @@ export function createWatch(workDir: string): Watch {
   };
 }
 
+/** A look fails where the work folder is gone, or no file can be opened. */
+function warnOnce(): (error: unknown) => void {
+  const state = { isTold: false };
+  return (error) => {
+    if (!state.isTold) process.emitWarning(`A look after the disk failed: ${String(error)}`);
+    state.isTold = true;
+  };
+}
+
 /** Some file systems count no inodes: those never run out. */
 function freeOf({ bavail, bsize, files, ffree }: StatsFs): Figures {
   return { bytes: bavail * bsize, inodes: files === 0 ? Number.POSITIVE_INFINITY : ffree };
 }
 
-function lookAfter({ workspace, processes, limits, onDiskLimit, onLook }: Watched, atStart: Figures) {
+function lookAfter(
+  { workspace, processes, limits, onDiskLimit, onLook }: Watched,
+  atStart: Figures,
+  warn: (error: unknown) => void,
+) {
   const ending = new AbortController();
   const { signal } = ending;
   const tell = () => {
     if (!signal.aborted) onDiskLimit();
   };
-  const bytes = createGauge(atStart.bytes, limits.workspaceBytes, tell, async () => {
+  const usedBytes = async () => {
     const named = await bytesBelow(workspace, signal);
     // Whoever is over it by name need not be searched.
     return named > limits.workspaceBytes ? named : named + (await bytesDeletedButOpen(await processes(), workspace));
-  });
-  const inodes = createGauge(atStart.inodes, limits.workspaceInodes, tell, () => inodesBelow(workspace, signal));
+  };
+  const unlessFailed = (measure: () => Promise<number>) => () =>
+    measure().catch((error: unknown) => {
+      warn(error);
+      return undefined;
+    });
+  const bytes = createGauge(atStart.bytes, limits.workspaceBytes, tell, unlessFailed(usedBytes));
+  const usedInodes = unlessFailed(() => inodesBelow(workspace, signal));
+  const inodes = createGauge(atStart.inodes, limits.workspaceInodes, tell, usedInodes);
   const look = (free: Figures) => {
     onLook();
     if (isBelowFloor(free, atStart)) return tell();
@@ -94,16 +120,19 @@ const restFactor = 4;
  * Measures only when it can have happened: a wall that used U of its limit L when it was measured is not over it
  * before the whole disk has lost L - U. What the disk gains meanwhile is somebody's deleting, and does not count.
  */
-function createGauge(freeAtStart: number, limit: number, tell: () => void, measure: () => Promise<number>) {
+function createGauge(freeAtStart: number, limit: number, tell: () => void, measure: () => Promise<number | undefined>) {
   const state = { free: freeAtStart, lost: 0, used: 0, measuredAtMs: performance.now(), restUntilMs: 0 };
   const measureNow = async () => {
     const startedAtMs = performance.now();
     state.restUntilMs = Number.POSITIVE_INFINITY;
+    const { lost } = state;
     state.lost = 0;
     const used = await measure();
     const measuredAtMs = performance.now();
-    if (used > limit) tell();
     const restUntilMs = measuredAtMs + restFactor * (measuredAtMs - startedAtMs);
+    // Nothing is known then: what was lost before it counts on.
+    if (used === undefined) return void Object.assign(state, { lost: state.lost + lost, restUntilMs });
+    if (used > limit) tell();
     Object.assign(state, { used, measuredAtMs, restUntilMs });
   };
   return (free: number) => {

@@ -1,0 +1,57 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test, vi } from 'vitest';
+import { createWatch, type Watched } from '../../../src/sandbox/shared/watch.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'runyard-watch-'));
+const ends: (() => void)[] = [];
+afterEach(() => {
+  for (const end of ends.splice(0)) end();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** A workspace that is over its limit of files, however the disk is doing. */
+function watched(told: Partial<Watched>): Watched {
+  mkdirSync(join(dir, 'workspace'), { recursive: true });
+  writeFileSync(join(dir, 'workspace/file'), 'x');
+  return {
+    workspace: join(dir, 'workspace'),
+    processes: async () => [],
+    limits: { workspaceBytes: 1024 ** 4, workspaceInodes: 0 },
+    onDiskLimit: () => undefined,
+    onLook: () => undefined,
+    ...told,
+  };
+}
+
+test('a look that fails ends nobody but itself: the next one is taken', async () => {
+  const warned = Promise.withResolvers<string>();
+  process.once('warning', ({ message }) => warned.resolve(message));
+  const looks = { failing: 0, other: 0 };
+  const watch = createWatch(dir);
+  const fail = () => {
+    looks.failing += 1;
+    throw new Error('too many open files');
+  };
+  ends.push(watch.add(watched({ onLook: fail })));
+  expect(await warned.promise).toContain('too many open files');
+  await vi.waitFor(() => expect(looks.failing).toBeGreaterThan(2), { timeout: 10_000 });
+});
+
+test('a measurement that fails is taken again', async () => {
+  const asked = { times: 0 };
+  const processes = async () => {
+    asked.times += 1;
+    if (asked.times === 1) throw new Error('too many open files');
+    return [];
+  };
+  const limits = { workspaceBytes: 64 * 1024, workspaceInodes: 1_000_000 };
+  ends.push(createWatch(dir).add(watched({ processes, limits })));
+  // Beside the workspace: the disk loses more than the limit, so it has to be looked who it was.
+  const grow = setInterval(() => writeFileSync(join(dir, `${performance.now()}`), Buffer.alloc(1024 ** 2, 1)), 50);
+  ends.push(() => clearInterval(grow));
+  await vi.waitFor(() => expect(asked.times).toBe(1), { timeout: 10_000 });
+  clearInterval(grow);
+  await vi.waitFor(() => expect(asked.times).toBe(2), { timeout: 5_000 });
+});
