@@ -1,9 +1,8 @@
 import { wallPaths } from '../../contracts/sandbox.ts';
+import { wallPath } from '../shared/environment.ts';
 
 /** Descriptors of bwrap; the handshake alone goes on to init. dash knows one digit only. */
 export const descriptors = { args: 3, seccomp: 4, info: 5, handshake: 6, ipc: 7, stderr: 8 } as const;
-
-export const wallPath = '/runyard/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 const MiB = 1024 ** 2;
 /** tmpfs has no other bound; where there is a memory cgroup, what lies in them counts for it too. */

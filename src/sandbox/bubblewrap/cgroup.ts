@@ -50,7 +50,7 @@ export async function makeCgroup({ version, parents }: CgroupTree, name: string)
   return {
     // One after the other: the second move costs nothing within the grace period of the first, and one thread is held.
     enter: async (pid) => {
-      for (const folder of folders) await writeSlowly(`${folder}/cgroup.procs`, String(pid));
+      for (const folder of folders) await writeInBackground(`${folder}/cgroup.procs`, String(pid));
     },
     limit,
     renew: async (limits) => {
@@ -70,7 +70,7 @@ export async function makeCgroup({ version, parents }: CgroupTree, name: string)
 const writePiece = promisify<number, string, number>(write);
 
 /** Only the write itself waits in the thread pool: opening a file of the kernel's takes microseconds. */
-async function writeSlowly(path: string, text: string): Promise<void> {
+async function writeInBackground(path: string, text: string): Promise<void> {
   const fd = openSync(path, 'w');
   try {
     await writePiece(fd, text);

@@ -1,7 +1,8 @@
-import { accessSync, constants } from 'node:fs';
 import { RunyardError } from '../../contracts/errors.ts';
 import type { Program, Step } from '../../contracts/sandbox.ts';
-import { descriptors, stdinPath, wallPath } from './arguments.ts';
+import { commandOf } from '../shared/command.ts';
+import { wallPath } from '../shared/environment.ts';
+import { descriptors, stdinPath } from './arguments.ts';
 import { words } from './init.ts';
 
 /** Limits that the kernel keeps per process, set by init before the caller's environment is there. */
@@ -28,7 +29,7 @@ export function programScript(program: ScriptedProgram, limits: ProcessLimits): 
   const { plain, odd } = sortVariables(program.env);
   const last = program.steps.length - 1;
   const steps = program.steps.map((step, index) => {
-    const quoted = [...odd, ...commandOf(step)].map(quote).join(' ');
+    const quoted = [...odd, ...commandOf(step.argv, wallPath)].map(quote).join(' ');
     // Redirected in the subshell alone: what init itself says of a killed program stays out of the program's output.
     const stdin = index === (program.stdinStep ?? last) ? stdinPath : '/dev/null';
     const command = `(exec ${quoted} <${stdin} 2>&${stderr} ${handshake}>&- ${stderr}>&-)`;
@@ -49,26 +50,27 @@ function limitLines({ fileBytes, openFiles, dataBytes, processes }: ProcessLimit
   ];
 }
 
-/** The host's `/usr` is the wall's, so the program is found here, whatever PATH the caller asks for. */
-function commandOf({ argv }: Step): string[] {
-  const [name = '', ...args] = argv;
-  if (name.includes('/')) return [name, ...args];
-  const folder = wallPath.split(':').find((candidate) => isExecutable(`${candidate}/${name}`));
-  return [`${folder ?? '/usr/bin'}/${name}`, ...args];
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Names that mean something to the shell itself, or that it refuses to set. */
-const shellsOwn =
-  /^(IFS|ENV|CDPATH|MAIL\w*|OPT\w+|PPID|E?UID|PS\d|LINENO|PWD|OLDPWD|HIST\w+|BASH\w*|SHELLOPTS|POSIXLY_CORRECT|_)$/;
+/**
+ * Names that mean something to the shell itself, or that it refuses to set; no more than these: what `env` sets stands in
+ * an argument list for a moment, and may be a secret.
+ */
+const shellsOwn = new RegExp(
+  `^(${[
+    ...['IFS', 'ENV', 'CDPATH', 'MAIL(CHECK|PATH)?', 'OPT(ARG|ERR|IND)', 'PPID', 'E?UID', 'GROUPS', 'PS\\d', 'LINENO'],
+    ...['PWD', 'OLDPWD', 'DIRSTACK', 'HIST(CMD|CONTROL|FILE|FILESIZE|IGNORE|SIZE|TIMEFORMAT)', 'BASH(OPTS|PID|_\\w+)?'],
+    ...[
+      'SHELLOPTS',
+      'POSIXLY_CORRECT',
+      'FUNCNAME',
+      'PIPESTATUS',
+      'TMOUT',
+      'S?RANDOM',
+      'SECONDS',
+      'EPOCH(REALTIME|SECONDS)',
+    ],
+    '_',
+  ].join('|')})$`,
+);
 
 /** Variables the shell exports itself, and those that `env` has to set. */
 function sortVariables(env: Readonly<Record<string, string>>): { plain: string[]; odd: string[] } {

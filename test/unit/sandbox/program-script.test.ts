@@ -49,3 +49,11 @@ test('limits come before the environment, the environment before the program', (
   expect(places).toEqual(places.toSorted((a, b) => a - b));
   expect(Math.min(...places)).toBeGreaterThan(0);
 });
+
+test('what is no name of the shell itself stands in no argument list: it may be a secret', () => {
+  const names = ['OPTIMIZELY_KEY', 'MAIL_PASSWORD', 'HISTORY_TOKEN', 'BASHFUL'];
+  const env = Object.fromEntries(names.map((name) => [name, `the secret ${name}`]));
+  const text = programScript({ ...program, env }, { fileBytes: 1, openFiles: 1 });
+  for (const name of names) expect(text).toContain(`export ${name}='the secret ${name}'\n`);
+  expect(text).not.toContain('/usr/bin/env');
+});

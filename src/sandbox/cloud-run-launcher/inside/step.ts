@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { constants as system } from 'node:os';
+import { commandOf } from '../../shared/command.ts';
 import type { RunOrder } from '../protocol/words.ts';
 import type { Stdin } from './stdin.ts';
 
@@ -73,20 +74,4 @@ function followed(child: ChildProcess): Promise<StepEnd> {
 
 function codeOf(signal: NodeJS.Signals | null): number {
   return signal === null ? 255 : 128 + system.signals[signal];
-}
-
-/** Found here and not by `env`, whose PATH would be the caller's. */
-function commandOf([name = '', ...args]: readonly string[], path: string): string[] {
-  if (name.includes('/')) return [name, ...args];
-  const folder = path.split(':').find((candidate) => isExecutable(`${candidate}/${name}`));
-  return [`${folder ?? '/usr/bin'}/${name}`, ...args];
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
