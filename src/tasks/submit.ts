@@ -49,10 +49,11 @@ export async function submitTask(context: Submitting, task: NewTask, caller: Cal
   const request = await requestOf(context, task, caller);
   const known = request && (await findTask(context, request));
   if (known?.exists) return known.id;
-  // What cannot be had is found out before anything is written.
+  // What cannot be had is found out before anything is written, the idempotency key above all.
   const [spec, callback] = await Promise.all([
     resolved(context, task.spec, caller),
     context.teller.forRunner(task, caller.owner),
+    request !== undefined && known === undefined ? refuseAboveCap(context, caller) : undefined,
   ]);
   const sealedSpec = callback === undefined ? spec : { ...spec, callback };
   const { id, exists } = await identify(context, request);
@@ -135,23 +136,35 @@ async function macKey({ store, seal }: Submitting): Promise<Buffer> {
   return seal.unseal((await store.read(keys.macKey))!, keys.macKey);
 }
 
-/**
- * Counts what came before this task, which is pending itself by now: of many submits at once as many get through as
- * may. Takes the task's traces away where it does not.
- */
-async function refuseAboveCap({ store }: Submitting, id: TaskId, { owner }: Caller): Promise<void> {
-  const own = keys.pending(owner, id);
-  const before = async () => (await store.list(keys.pendingOf(owner))).filter((key) => key < own);
+/** What is said where the owner has too many unfinished tasks: of those before the task `id`, where it is given. */
+async function excessOf({ store }: Submitting, { owner }: Caller, id?: TaskId): Promise<RunyardError | undefined> {
+  const own = id && keys.pending(owner, id);
+  const before = async () => (await store.list(keys.pendingOf(owner))).filter((key) => own === undefined || key < own);
   const earlier = await before();
-  if (earlier.length < limits.pendingTasksPerOwnerMax) return;
+  if (earlier.length < limits.pendingTasksPerOwnerMax) return undefined;
   for (const key of earlier) await finishUnseenEnd(store, taskIdOfKey(key));
   const { length } = await before();
-  if (length < limits.pendingTasksPerOwnerMax) return;
-  await Promise.all([store.remove(own), store.remove(keys.sealed(id))]);
-  throw new RunyardError(
-    'too_many_tasks',
-    `You have ${length} unfinished tasks; ${limits.pendingTasksPerOwnerMax} is the limit.`,
-  );
+  if (length < limits.pendingTasksPerOwnerMax) return undefined;
+  const message = `You have ${length} unfinished tasks; ${limits.pendingTasksPerOwnerMax} is the limit.`;
+  return new RunyardError('too_many_tasks', message);
+}
+
+async function refuseAboveCap(context: Submitting, caller: Caller): Promise<void> {
+  const excess = await excessOf(context, caller);
+  if (excess !== undefined) throw excess;
+}
+
+/**
+ * Counts what came before this task, which is pending itself by now: of many submits at once as many get through as may.
+ * Takes the task's traces away where it does not, but not its key: another submit under that may be on its way with this
+ * very task, and a third would then make a second one.
+ */
+async function leaveAboveCap(context: Submitting, id: TaskId, caller: Caller): Promise<void> {
+  const excess = await excessOf(context, caller, id);
+  if (excess === undefined) return;
+  const traces = [keys.pending(caller.owner, id), keys.sealed(id), keys.opening(id)];
+  await Promise.all(traces.map((key) => context.store.remove(key)));
+  throw excess;
 }
 
 /** A task counts as pending until somebody has looked at its end. */
@@ -178,7 +191,7 @@ async function writeObjects(context: Submitting, id: TaskId, task: NewTask, call
   const sealed = async () => store.create(keys.sealed(id), await seal.seal(Buffer.from(JSON.stringify(task.spec)), id));
   await Promise.all([sealed(), keepOpening(context, id, task.spec)]);
   await store.create(keys.pending(caller.owner, id), '');
-  await refuseAboveCap(context, id, caller);
+  await leaveAboveCap(context, id, caller);
   if (task.callbackUrl !== undefined)
     await context.teller.expect(record, { url: task.callbackUrl, byRunner: task.spec.callback !== undefined });
   await store.create(keys.taskOf(caller.owner, id), '');

@@ -1,8 +1,8 @@
 import { v7 } from 'uuid';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { keys } from '../../src/contracts/keys.ts';
 import type { Store } from '../../src/contracts/store.ts';
-import { alice, bob, codeTask, createYard, ended, type Yard, type YardServer } from './yard.ts';
+import { alice, bob, codeTask, createYard, ended, everyKey, setupTask, type Yard, type YardServer } from './yard.ts';
 
 /** A submit that was interrupted anywhere ends in the truth: the task runs, or there never was one. */
 
@@ -122,14 +122,42 @@ test('prior A14a: the same key with another request is a conflict, under another
 });
 
 test('prior D6d: 100 unfinished tasks are the most an owner has; the next is refused and leaves nothing', async () => {
+  const own = createYard();
+  onTestFinished(() => own.remove());
+  const { tasks } = own.server();
   const caller = { owner: 'key:busy' };
+  for (let n = 0; n < 100; n++) await own.store.create(keys.pending(caller.owner, `task_${v7()}`), '');
+  const before = await everyKey(own);
+  for (const task of [codeTask({ code: '1' }), setupTask({})]) {
+    await expect(tasks.submit(task, caller)).rejects.toMatchObject({ code: 'too_many_tasks', retryable: true });
+  }
+  expect(await everyKey(own)).toEqual(before);
+});
+
+test('a refusal for too many tasks leaves the idempotency key free: for the same request, and for another', async () => {
+  const caller = { owner: 'key:patient' };
+  const pending = Array.from({ length: 100 }, () => keys.pending(caller.owner, `task_${v7()}`));
+  for (const key of pending) await yard.store.create(key, '');
+  const task = codeTask({ code: 'print(1)' }, { idempotencyKey: 'again' });
+  await expect(next.tasks.submit(task, caller)).rejects.toMatchObject({ code: 'too_many_tasks' });
+  expect(await yard.store.read(keys.idempotency(caller.owner, 'again'))).toBeUndefined();
+  await yard.store.remove(pending[0]!);
+  const another = codeTask({ code: 'print(2)' }, { idempotencyKey: 'again' });
+  const id = await next.tasks.submit(another, caller);
+  expect(await next.tasks.submit(another, caller)).toBe(id);
+  expect((await ended(next, id, caller)).result?.stdout).toBe('2\n');
+});
+
+test('the same key again, above the limit: the task that it stands for is given, and one that was interrupted goes on', async () => {
+  const caller = { owner: 'key:full' };
+  const task = codeTask({ code: 'print(1)' }, { idempotencyKey: 'mine' });
+  // the mac key where it is not there yet, the key, sealed, pending
+  const dying = yard.server(killedAfter((await yard.store.read(keys.macKey)) === undefined ? 4 : 3));
+  await expect(dying.tasks.submit(task, caller)).rejects.toThrow();
   for (let n = 0; n < 100; n++) await yard.store.create(keys.pending(caller.owner, `task_${v7()}`), '');
-  await expect(next.tasks.submit(codeTask({ code: '1' }), caller)).rejects.toMatchObject({
-    code: 'too_many_tasks',
-    retryable: true,
-  });
-  expect(await yard.store.list(keys.tasksOf(caller.owner))).toEqual([]);
-  expect(await yard.store.list(keys.pendingOf(caller.owner))).toHaveLength(100);
+  const id = await next.tasks.submit(task, caller);
+  expect(await next.tasks.submit(task, caller)).toBe(id);
+  expect((await ended(next, id, caller)).status).toBe('succeeded');
 });
 
 test('of many submits at once as many get through as may', async () => {
