@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -73,4 +73,28 @@ test('a file of which the store has only a part is no file, and the task counts 
   const folder = join(base, 'cut');
   await expect(saveTask(folder, output, alice, tasks)).rejects.toThrow('only 10 of 100 bytes');
   expect(existsSync(join(folder, 'result.json'))).toBe(false);
+});
+
+test('no name that a program can give a file keeps the others, or the result, from being saved', async () => {
+  const { tasks } = yard.server();
+  const long = `output/${'\\x01'.repeat(200)}`;
+  const id = await forged({ 'result.json.part': 'a', 'output/x.part': 'b', 'output/x': 'c', [long]: 'd' });
+  const folder = join(base, 'names');
+  await saveTask(folder, taskOutput(await tasks.look(id, alice)), alice, tasks);
+  const read = (path: string) => readFileSync(join(folder, path), 'utf8');
+  expect(readdirSync(folder).sort()).toEqual(['output', 'result.json', 'result.json.part']);
+  expect([read('result.json.part'), read('output/x.part'), read('output/x')]).toEqual(['a', 'b', 'c']);
+  const [shortened = ''] = readdirSync(join(folder, 'output')).filter((name) => name.includes('~'));
+  expect(read(`output/${shortened}`)).toBe('d');
+});
+
+test('a folder that cannot be written is told with the reason, and that the task itself has ended', async () => {
+  const { tasks } = yard.server();
+  const id = await forged({ 'output/a': 'a' });
+  writeFileSync(join(base, 'a file'), '');
+  const saved = saveTask(join(base, 'a file'), taskOutput(await tasks.look(id, alice)), alice, tasks);
+  await expect(saved).rejects.toMatchObject({
+    code: 'backend_error',
+    message: expect.stringMatching(/succeeded, but what it left cannot be written to .*a file \(E\w+\)/),
+  });
 });

@@ -60,8 +60,9 @@ const ended = z.object({ duration_ms: z.number().optional(), cost_usd: z.number(
 
 /** Whether it succeeded; undefined where nobody waits for it any more. */
 async function oneTask(run: BatchRun, task: BatchTask): Promise<boolean | undefined> {
+  let output: TaskOutput | undefined;
   try {
-    const output = await outputOf(run, task);
+    output = await outputOf(run, task);
     if (output === undefined) return undefined;
     await saveTask(join(run.dir, task.id), output, run.caller, run.services.tasks);
     const { duration_ms, cost_usd } = ended.parse(output);
@@ -80,7 +81,7 @@ async function oneTask(run: BatchRun, task: BatchTask): Promise<boolean | undefi
     const reason = `${code}: ${firstLine(message)}`;
     run.screen.ended({
       id: task.id,
-      status: 'refused',
+      status: output === undefined ? 'refused' : 'not saved',
       succeeded: false,
       durationMs: undefined,
       costUsd: undefined,
@@ -97,15 +98,17 @@ async function outputOf(run: BatchRun, task: BatchTask): Promise<TaskOutput | un
     const { output } = await task.tool.call({ ...task.input, wait_seconds: 0 }, call, services);
     return taskId.parse(output.task_id);
   };
-  const id = await retry(submit, {
+  const patience = {
     withinMs: patienceMs,
     firstDelayMs: 500,
     maxDelayMs: 10_000,
-    onFailure: (error) => unlessFinal(asRunyardError(error), stop),
-  });
+    onFailure: (error: unknown) => unlessFinal(asRunyardError(error), stop),
+  };
+  const id = await retry(submit, patience);
   run.started(id);
+  const look = () => services.tasks.wait(id, caller, { waitMs: looksApartMs, signal: stop });
   while (!stop.aborted) {
-    const view = await services.tasks.wait(id, caller, { waitMs: looksApartMs, signal: stop });
+    const view = await retry(look, patience);
     if (hasEnded(view)) return taskOutput(view);
   }
   return undefined;
