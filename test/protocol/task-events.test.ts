@@ -138,7 +138,9 @@ describe('one run', () => {
 
 describe('several runs', () => {
   test('two are told of side by side, each in its own order, and their output at the end', async () => {
-    const id = await start('for i in 1 2 3; do echo $RUNYARD_RUN $i; sleep 0.5; done; exit $RUNYARD_RUN', { runs: 2 });
+    // The second ends while the first goes on.
+    const code = 'for i in 1 2 3; do echo $RUNYARD_RUN $i; sleep $((1 - RUNYARD_RUN)); done; exit $RUNYARD_RUN';
+    const id = await start(code, { runs: 2 });
     const { events } = await allInPieces(`${id}/events`, 3);
     for (const run of [0, 1]) {
       expect(textsOf(events.filter(({ data }) => data.run === run))).toEqual([`${run} 1`, `${run} 2`, `${run} 3`]);
