@@ -2,8 +2,12 @@ import { expect, test } from 'vitest';
 import { wholeLog } from '../e2e/served.ts';
 import { onEngine } from './engine.ts';
 
+/** Each is much, and none of it is in the way of another: all at once. */
+
 onEngine('limits', (tools) => {
-  test('10 MiB of output: head and tail with a marker between in the result, every line in the log, and calls beside it go on', async () => {
+  test.concurrent('10 MiB of output: head and tail with a marker between in the result, every line in the log, and calls beside it go on', {
+    timeout: 240_000,
+  }, async () => {
     const lines = 10 * 1024;
     const code = `for n in range(${lines}): print(f"{n:05d}", "x" * 1017)`;
     const printing = tools().call('execute_code', { language: 'python', code });
@@ -24,7 +28,9 @@ onEngine('limits', (tools) => {
     expect(log.lines.every((line, n) => line === `${String(n).padStart(5, '0')} ${'x'.repeat(1017)}`)).toBe(true);
   });
 
-  test('prior B3c: more than 64 MiB of output ends the run as output_limit', { timeout: 240_000 }, async () => {
+  test.concurrent('prior B3c: more than 64 MiB of output ends the run as output_limit', {
+    timeout: 240_000,
+  }, async () => {
     const endless = { language: 'bash', code: `yes ${'y'.repeat(1000)}`, timeout_seconds: 200, wait_seconds: 0 };
     const { task_id } = await tools().call('execute_code', endless);
     const ended = async () => (await tools().call('get_task_logs', { task_id, wait_seconds: 60 })).result;
@@ -37,14 +43,14 @@ onEngine('limits', (tools) => {
     });
   });
 
-  test('1 MiB of code runs', async () => {
+  test.concurrent('1 MiB of code runs', { timeout: 120_000 }, async () => {
     const line = 'total += 1 # '.padEnd(127, '.');
     const code = `total = 0\n${`${line}\n`.repeat(8191)}print(total)`;
     expect(Buffer.byteLength(code)).toBeGreaterThan(1_040_000);
     expect((await tools().call('execute_code', { language: 'python', code })).stdout).toBe('8191\n');
   });
 
-  test('8 MiB of files and of stdin arrive whole', async () => {
+  test.concurrent('8 MiB of files and of stdin arrive whole', { timeout: 120_000 }, async () => {
     const half = Buffer.alloc(3 * 1024 * 1024, 'ü').toString('base64');
     const files = ['a.bin', 'deep/er/b.bin'].map((path) => ({ path, content: half, encoding: 'base64' }));
     const code =
