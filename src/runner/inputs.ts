@@ -8,6 +8,7 @@ import type { Store } from '../contracts/store.ts';
 import type { RunError } from '../contracts/task.ts';
 import { unzstd } from '../lib/unzstd.ts';
 import type { ProgramLayer } from './program-layer.ts';
+import type { RunContext } from './run-context.ts';
 
 export interface SealedInput {
   readonly name: string;
@@ -19,7 +20,10 @@ export interface SealedInput {
  * What the caller brought along: laid into the wall as it lies in the store, and unpacked there, below `input/`, as the
  * program's first step. Here it is only read: its hash is compared, and how much it unpacks to is counted.
  */
-export function inputsLayer(inputs: readonly SealedInput[], owner: string, store: Pick<Store, 'read'>): ProgramLayer {
+export function inputsLayer(
+  inputs: readonly SealedInput[],
+  { task: { owner }, store, stop }: Pick<RunContext, 'task' | 'store' | 'stop'>,
+): ProgramLayer {
   const folder = `.runyard-${randomUUID().slice(0, 8)}`;
   return {
     stepsBefore: 1,
@@ -35,7 +39,7 @@ export function inputsLayer(inputs: readonly SealedInput[], owner: string, store
       stdinStep: (program.stdinStep ?? program.steps.length - 1) + 1,
     }),
     async lay(place) {
-      for (const input of inputs) await layOne(input, { folder, owner, store, place });
+      for (const input of inputs) await layOne(input, { folder, owner, store, stop, place });
     },
     endOfProgram(end: WallEnd, stderr: string) {
       if (end.lastStep === 0 && end.cause === 'exited') return { end, error: notUnpacked(stderr) };
@@ -78,13 +82,16 @@ interface Laying {
   readonly folder: string;
   readonly owner: string;
   readonly store: Pick<Store, 'read'>;
+  readonly stop: AbortSignal;
   readonly place: Wall['place'];
 }
 
-async function layOne({ name, from }: SealedInput, { folder, owner, store, place }: Laying): Promise<void> {
+async function layOne({ name, from }: SealedInput, { folder, owner, store, stop, place }: Laying): Promise<void> {
   const sha256 = from.slice('sha256:'.length);
   const parts = async function* () {
     for (let number = 0, offset = 0; ; number++) {
+      // A large input takes minutes, and whoever cancels does not wait for it.
+      stop.throwIfAborted();
       const part = await store.read(keys.input(owner, sha256), { offset, length: partBytes });
       if (part === undefined) throw new RunyardError('not_found', `The input ${name} is not in the store any more.`);
       if (part.length === 0) return;

@@ -66,9 +66,13 @@ async function workForServer(environment: ServerRunnerEnvironment, log: Logger):
   };
 
   const end = async (exitCode: number) => {
-    await work.stopAll();
-    await sandbox.close();
-    await store.close();
+    try {
+      await work.stopAll();
+      await sandbox.close();
+      await store.close();
+    } catch (error) {
+      log.error({ error }, 'not everything could be put away; the next runner does it');
+    }
     process.exit(exitCode);
   };
 

@@ -96,7 +96,11 @@ async function claimAndReport(
     const outcome = await carryOut();
     if (!mayReport()) return 'unreported';
     const result = resultOf(claim, run, outcome);
-    const [reported] = await Promise.all([reportResult(store, task, result, dependencies), claimOnDisk()]);
+    const claimed = claimOnDisk().catch((error: unknown) =>
+      // The result says all that the claim does, and has its own way to the disk.
+      log.warn({ task: task.id, run, error }, 'a claim is not known to be on disk'),
+    );
+    const [reported] = await Promise.all([reportResult(store, task, result, dependencies), claimed]);
     if (reported !== undefined) onReported(reported);
     return 'reported';
   } catch (error) {

@@ -54,10 +54,12 @@ export function createWork(options: WorkOptions): Work {
     for (const stop of known.get(id)?.underWay ?? []) stop.abort('cancelled' satisfies KillReason);
   };
 
+  /** Never rejects: a store that cannot be read now is looked into again, or the run ends for another reason. */
+  const lookForCancel = (id: TaskId) =>
+    stopIfCancelled(id).catch((error: unknown) => log.warn({ task: id, error }, 'could not look for a cancel'));
+
   const stopCancelled = () => {
-    for (const id of known.keys()) {
-      stopIfCancelled(id).catch((error: unknown) => log.warn({ task: id, error }, 'could not look for a cancel'));
-    }
+    for (const id of known.keys()) void lookForCancel(id);
   };
 
   const execute = async (task: TaskRecord, run: number, inHand: TaskInHand) => {
@@ -99,7 +101,7 @@ export function createWork(options: WorkOptions): Work {
     async stopAll() {
       stopping = true;
       for (const id of known.keys()) {
-        await stopIfCancelled(id);
+        await lookForCancel(id);
         for (const stop of known.get(id)?.underWay ?? []) stop.abort('stopped' satisfies KillReason);
       }
       if (!isIdle()) await new Promise<void>((resolve) => drained.push(resolve));

@@ -41,6 +41,8 @@ export async function pathsMatching(
 
 async function ask(question: Question): Promise<Answer> {
   const worker = new Worker(workerUrl(), { resourceLimits: { maxOldGenerationSizeMb: heapMb }, env: {}, argv: [] });
+  // Where it fails in the moment when it is ended, nobody else listens, and the error would end the whole runner.
+  worker.on('error', () => undefined);
   try {
     await next(worker, loadingMs);
     worker.postMessage(question);

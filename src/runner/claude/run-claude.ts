@@ -47,7 +47,7 @@ async function runBehind(
   const transcript = createTranscript();
   const stream = createClaudeStream(context.events, transcript.add);
   const layers = stackOf([
-    ...(spec.inputs === undefined ? [] : [inputsLayer(spec.inputs, context.task.owner, context.store)]),
+    ...(spec.inputs === undefined ? [] : [inputsLayer(spec.inputs, context)]),
     ...(repository === undefined ? [] : [repository]),
   ]);
   const files = spec.files.map(placed);
