@@ -75,7 +75,13 @@ export function createYard(): Yard {
       const hints = createHints();
       const backend = createLocalBackend({
         program: new URL('../../src/runner/main.ts', import.meta.url).pathname,
-        env: { PATH: process.env.PATH ?? '', RUNYARD_HOME: home, RUNYARD_WORK: join(home, 'work') },
+        env: {
+          PATH: process.env.PATH ?? '',
+          RUNYARD_HOME: home,
+          RUNYARD_WORK: join(home, 'work'),
+          // Where the server keeps it too: sources are not compiled anew for each runner.
+          NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'),
+        },
         logFile,
         onHint(hint) {
           hints.publish(hint);
