@@ -45,7 +45,7 @@ export async function examine(config: Config, surroundings: Surroundings): Promi
     examineBackend(config, surroundings),
   ]);
   const common = [modelFinding(config.model), githubFinding(config), ...secrets, ...prompt];
-  const findings = [nodeFinding(), ...own.findings, ...common];
+  const findings = [await nodeFinding(), ...own.findings, ...common];
   if (backend === 'cloud-run' || cloud === undefined) return { ...about, ok: own.ok, findings };
   const { lookAtCloud } = await import('./doctor/cloud/index.ts');
   const beside = await lookAtCloud(cloud, config, surroundings.endpointOf);

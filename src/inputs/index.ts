@@ -6,6 +6,7 @@ import type { Inputs } from '../contracts/inputs.ts';
 import { keys } from '../contracts/keys.ts';
 import { hasCode } from '../lib/has-code.ts';
 import { createSharedWork } from '../lib/shared-work.ts';
+import { hasZstd, nodesWithZstd } from '../lib/zstd.ts';
 import { entriesOfArchive } from './archive.ts';
 import { untilStopped } from './entries.ts';
 import { fetchArchive } from './fetch.ts';
@@ -42,6 +43,7 @@ export function createInputs(options: InputsOptions): Inputs {
     async resolve(from, owner, signal) {
       const [, sha256] = /^sha256:([0-9a-f]{64})$/.exec(from) ?? [];
       if (sha256 === undefined) {
+        await refuseWithoutZstd();
         return packOnce(JSON.stringify([owner, from]), (stop) => packed(from, owner, stop), signal);
       }
       const key = keys.input(owner, sha256);
@@ -52,11 +54,24 @@ export function createInputs(options: InputsOptions): Inputs {
       await options.store.touch(key);
       return sha256;
     },
-    put: (archive, owner) => keepEntries(options, entriesOfArchive(archive), owner),
+    async put(archive, owner) {
+      await refuseWithoutZstd();
+      return keepEntries(options, entriesOfArchive(archive), owner);
+    },
   };
 }
 
 // --- Internal helpers ---
+
+/** Before anything is read or fetched. */
+async function refuseWithoutZstd(): Promise<void> {
+  if (await hasZstd()) return;
+  const message = `Inputs are packed with zstd, for which the server needs Node.js ${nodesWithZstd}; it runs on ${process.versions.node}.`;
+  throw new RunyardError('backend_error', message, {
+    hint: 'Ask the operator to start Runyard with a newer Node.js. Small files can be brought in "files".',
+    retryable: false,
+  });
+}
 
 /** The real path, where it lies below a root and neither in nor above a folder of ours. */
 async function allowedPath({ roots, ownFolders }: InputsOptions, from: string): Promise<string> {

@@ -39,6 +39,39 @@ describe('the command line', () => {
   });
 });
 
+describe('a Node without zstd, as those before 22.15 are', () => {
+  const preload = join(scratch, 'without-zstd.cjs');
+  const forget = 'for (const name of Object.keys(zlib)) if (/zstd/i.test(name)) delete zlib[name];';
+  writeFileSync(
+    preload,
+    `const zlib = require('node:zlib');\n${forget}\nrequire('node:module').syncBuiltinESMExports();`,
+  );
+  const env = { ...environment(home), NODE_OPTIONS: `--require ${preload}`, ANTHROPIC_API_KEY: 'sk-none' };
+
+  test('refuses inputs with a sentence that says which one is needed', async () => {
+    const file = join(scratch, 'batch.json');
+    writeFileSync(file, JSON.stringify({ tasks: [{ id: 'a', prompt: 'x', inputs: [{ name: 'a', from: '.' }] }] }));
+    const { exitCode, stderr } = await runToEnd(['run', file, '--out', join(scratch, 'out')], env);
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 2,
+      stderr: expect.stringMatching(
+        /^runyard run: .*task a: Inputs .* needs Node\.js 22\.15.*; it runs on [\d.]+\.\n$/,
+      ),
+    });
+  });
+
+  test('is told of by the doctor', async () => {
+    const { stdout } = await runToEnd(['doctor', '--json'], env);
+    const { findings } = JSON.parse(stdout);
+    expect(findings[0]).toMatchObject({
+      subject: 'node',
+      state: 'limited',
+      detail: expect.stringContaining('no inputs'),
+      remedy: expect.stringContaining('22.15'),
+    });
+  });
+});
+
 /** A Node of this machine that is too old, where there is one. */
 const oldNode = ['/usr/bin/node', '/usr/local/bin/node', ...(process.env.OLD_NODE ?? '').split(':')].find((path) => {
   const [major = 0] =

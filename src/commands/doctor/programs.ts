@@ -1,12 +1,21 @@
 import { access, constants } from 'node:fs/promises';
 import { execa } from 'execa';
 import type { Finding } from '../../contracts/sandbox.ts';
+import { hasZstd, nodesWithZstd } from '../../lib/zstd.ts';
 
 const versionTimeoutMs = 15_000;
 
-/** main.ts refuses an older one, so this says which one it is. */
-export function nodeFinding(): Finding {
-  return { subject: 'node', state: 'ok', detail: `${process.version}, ${process.execPath}` };
+/** main.ts refuses one that is too old; this says which one it is, and what it lacks. */
+export async function nodeFinding(): Promise<Finding> {
+  const [subject, detail] = ['node', `${process.version}, ${process.execPath}`];
+  if (await hasZstd()) return { subject, state: 'ok', detail };
+  const lack = 'without zstd: no inputs, neither of run_claude_task nor of PUT /v1/inputs';
+  return {
+    subject,
+    state: 'limited',
+    detail: `${detail}, ${lack}`,
+    remedy: `start Runyard with Node.js ${nodesWithZstd}`,
+  };
 }
 
 /** A sandbox sees `/usr` alone: an interpreter elsewhere does not count. */
