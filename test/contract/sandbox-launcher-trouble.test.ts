@@ -1,7 +1,7 @@
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { contention } from '../bench/load.ts';
 import { filesWith, soon, whenUp, withLauncher } from './launcher-harness.ts';
 import { runIn } from './sandbox-harness.ts';
@@ -47,6 +47,23 @@ describe('what users of the launcher have met', () => {
       });
       expect(end.cause).toBe('timed_out');
       expect(end.durationMs).toBeLessThan(40_000);
+    });
+  });
+
+  test('W6: where our own program inside answers nothing, an order does not wait for it for ever', async () => {
+    await withLauncher({ deleteDoesNothing: true }, async ({ sandbox }) => {
+      const wall = await sandbox.enter({ door: false, signal: soon() });
+      for (const pid of programsInside()) process.kill(pid, 'SIGSTOP');
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      try {
+        const placing = wall.place([{ path: 'file', content: Buffer.from('x') }]).catch((error: unknown) => error);
+        await vi.advanceTimersByTimeAsync(60_000);
+        vi.useRealTimers();
+        expect(await placing).toMatchObject({ code: 'sandbox_unavailable' });
+      } finally {
+        vi.useRealTimers();
+        await wall.remove();
+      }
     });
   });
 
@@ -142,3 +159,29 @@ describe('what is left', () => {
     );
   });
 });
+
+/** Of all walls of this test: the program that obeys the runner, as this machine counts. */
+function programsInside(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && argumentsOf(name)[2] === '--max-semi-space-size=1' && isBelowUs(name))
+    .map(Number);
+}
+
+function isBelowUs(pid: string): boolean {
+  if (pid === String(process.pid)) return true;
+  const [, parent = '0'] = /^PPid:\s*(\d+)$/m.exec(textOf(`/proc/${pid}/status`)) ?? [];
+  return parent !== '0' && isBelowUs(parent);
+}
+
+function argumentsOf(pid: string): string[] {
+  return textOf(`/proc/${pid}/cmdline`).split('\0');
+}
+
+/** Empty of a process that has ended meanwhile. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -13,7 +13,10 @@ export interface Raised {
   /** Of the launcher's program, as this instance counts. */
   readonly pid: number;
   readonly standing: Standing;
-  /** Resolves with what the program inside answers; rejects where the wall ends before that. */
+  /**
+   * Resolves with what the program inside answers; rejects where the wall ends before that. One that does not answer an
+   * order, which takes it no time, ends so.
+   */
   order(order: Exclude<Order, { order: 'finish' }>): Promise<Answer>;
   /** From now on. A promise holds that stream back. */
   listen(sinks: { readonly stdout: Sink; readonly stderr: Sink }): void;
@@ -32,6 +35,8 @@ export interface Raised {
 }
 
 const raiseTimeoutMs = 30_000;
+/** What is no program is done in milliseconds; an instance may be busy. */
+const orderTimeoutMs = 30_000;
 /** From an order that everything end to the end, before the launcher is told to see to it. */
 const patienceMs = 3_000;
 /** For what is still in the pipe of a launcher that has ended. */
@@ -66,13 +71,22 @@ export async function raise(launcherPath: string, name: string, args: readonly s
     line.finish();
     void Promise.race([exited, delay(patienceMs, undefined, { ref: false })]).then(kill);
   };
+  /** A program may take as long as it likes, and whoever runs it ends it; nobody else waits for ever. */
+  const order: Raised['order'] = async (asked) => {
+    const late = asked.order === 'run' ? undefined : setTimeout(kill, orderTimeoutMs);
+    try {
+      return await line.order(asked);
+    } finally {
+      clearTimeout(late);
+    }
+  };
   line.onBroken(kill);
   const tooLong = setTimeout(kill, raiseTimeoutMs);
   try {
     const standing = await line.ready;
     return {
       ...{ name, pid: pid!, standing, finish, kill, forget },
-      ...{ order: line.order, listen: line.listen, taken: line.taken, onConnection: line.onConnection },
+      ...{ order, listen: line.listen, taken: line.taken, onConnection: line.onConnection },
       isStanding: () => !state.hasExited && !state.isKilled,
       exited: exited.then(() => undefined),
     };
