@@ -20,12 +20,12 @@ const eventsQuery = z.strictObject({
     .optional(),
 });
 
-interface Telling extends Pick<Face, 'calls' | 'log'> {
+interface TaskFace extends Pick<Face, 'calls' | 'log'> {
   readonly services: Tasks<'look' | 'wait' | 'result' | 'events' | 'waitForEvents'>;
 }
 
 /** Sends the lines of a task as they come, from where `Last-Event-ID` says, and at its end its output. */
-export async function sendTaskEvents(rest: RestRequest, id: TaskId, face: Telling): Promise<void> {
+export async function sendTaskEvents(rest: RestRequest, id: TaskId, face: TaskFace): Promise<void> {
   const { request, response, caller, gone } = rest;
   const { tasks } = face.services;
   const { run } = parseQuery(rest.query, eventsQuery);
