@@ -22,6 +22,9 @@ export function serveOnStdio(face: Face, caller: Caller): StdioServer {
     input.once('end', resolve);
     input.once('close', resolve);
     output.once('error', () => resolve());
+    // It closes itself where it can read no further, and would never hear that the client has gone.
+    const close = transport.close.bind(transport);
+    transport.close = () => close().finally(resolve);
   });
   const handle = serveStdio(
     createMcpFactory(face, () => caller),

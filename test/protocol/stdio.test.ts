@@ -124,3 +124,14 @@ test.concurrent('SIGTERM lets a call answer with what is known, then ends with c
   again.child.stdin.end();
   await once(again.child, 'exit');
 });
+
+// Minutes where the machine is busy: what is not yet a message is copied with every piece that comes.
+test.concurrent('a message larger than any is the end of the server, in order and with a word in its log', {
+  timeout: 240_000,
+}, async (context) => {
+  const server = await startInitialized(homeOf(context));
+  server.child.stdin.on('error', () => {});
+  server.child.stdin.write('x'.repeat(33 * 1024 * 1024));
+  expect(await once(server.child, 'exit')).toEqual([0, null]);
+  expect(server.stderr.join('')).toContain('exceeded maximum size');
+});
