@@ -7,8 +7,10 @@ import { foldersOf, root, scan, sourceFiles } from './source-files.ts';
 const source = sourceFiles('src');
 const tests = sourceFiles('test');
 
+const ofTests = ['leavesNoOnly', 'comparesWithNoPattern'];
+
 test.each(Object.entries(habits))('%s holds everywhere', (name, habit) => {
-  expect((name === 'leavesNoOnly' ? tests : source).flatMap(habit)).toEqual([]);
+  expect((ofTests.includes(name) ? tests : source).flatMap(habit)).toEqual([]);
 });
 
 describe('a place that breaks a habit is found', () => {
@@ -29,6 +31,8 @@ describe('a place that breaks a habit is found', () => {
     ['doesNoInputOrOutput', 'src/contracts/x.ts', "import { readFileSync } from 'node:fs';"],
     ['doesNoInputOrOutput', 'src/contracts/x.ts', 'const now = () => fetch(url);'],
     ['leavesNoOnly', 'test/unit/x.test.ts', "test.only('x', () => {});"],
+    ['comparesWithNoPattern', 'test/unit/x.test.ts', 'expect(a).toMatchObject({ b: { code: /x/ } });'],
+    ['comparesWithNoPattern', 'test/unit/x.test.ts', 'expect(a).toMatchObject([/x/, 1]); expect(a).toMatch(/x/);'],
   ] as const)('%s in %s: %s', (habit, path, text) => {
     expect(broken(habits[habit], path, text)).toBe(1);
   });
@@ -42,6 +46,8 @@ describe('a place that breaks a habit is found', () => {
     ['keepsNoModuleState', 'src/lib/x.ts', 'function a() { let b = 1; }'],
     ['doesNoInputOrOutput', 'src/contracts/x.ts', "import type { Server } from 'node:net';"],
     ['leavesNoOnly', 'test/unit/x.test.ts', "test('only', () => { const only = 1; });"],
+    ['comparesWithNoPattern', 'test/unit/x.test.ts', 'expect(a).toMatchObject({ b: expect.stringMatching(/x/) });'],
+    ['comparesWithNoPattern', 'test/unit/x.test.ts', 'expect(a).toMatchObject(refusal(b, /x/)); f({ c: /x/ });'],
   ] as const)('%s allows in %s: %s', (habit, path, text) => {
     expect(broken(habits[habit], path, text)).toBe(0);
   });

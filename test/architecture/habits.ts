@@ -70,6 +70,18 @@ const leavesNoOnly: Habit = (file) =>
       ).map((use) => `${use} one test only: the others must run too.`)
     : [];
 
+/** A part of `toMatchObject` that is a regular expression has no fields, and so fits whatever is there. */
+const comparesWithNoPattern: Habit = (file) => {
+  const within = file.tokens.flatMap((token, at) => {
+    if (!isWord(token, 'toMatchObject')) return [];
+    const length = file.tokens.slice(at + 2).findIndex(({ depth }) => depth <= token.depth);
+    return Array.from({ length: Math.max(0, length) }, (_, n) => at + 2 + n);
+  });
+  return within
+    .filter((at) => isSign(file.tokens[at], '/regex/') && [':', '['].some((sign) => isSign(file.tokens[at - 1], sign)))
+    .map((at) => `${file.path}:${file.tokens[at]?.line} is fitted by everything: use expect.stringMatching().`);
+};
+
 export const habits = {
   readsNoSurroundings,
   printsNothing,
@@ -77,6 +89,7 @@ export const habits = {
   waitsForNothingAtImport,
   doesNoInputOrOutput,
   leavesNoOnly,
+  comparesWithNoPattern,
 } satisfies Record<string, Habit>;
 
 /** `process.env`, `process['env']`, and the same through an import of node:process. */
