@@ -128,6 +128,8 @@ async function run(wall: Wall, attempt: Attempt, deadline: AbortSignal): Promise
     ended.catch(() => undefined);
     await Promise.race([until(() => /^ready$/m.test(text('stdout')), deadline), ended]);
     [uid, pidNamespace] = identityOf(live.programPids());
+    // Whatever is looked at for each of them would be found right of none.
+    if (live.pids().length === 0) throw new Error("none of the wall's processes is to be seen");
     try {
       await attempt.whileAlive(live);
       // A program that has just ended by itself is not stopped: its end is still on its way.
