@@ -184,6 +184,7 @@ test('W10: what starts a container asks for no network, no capability, no host, 
     expect(line).not.toMatch(
       /--privileged|--cap-add|--env|--volume |--pid |--publish|--device|seccomp=unconfined|\.sock/,
     );
-    expect(args.filter((word) => /source=/.test(word)).every((word) => word.includes('source=/dev/null'))).toBe(true);
+    // Of podman, in place of the host's resolver.
+    expect(line.match(/source=[^,\s]*/g) ?? []).toEqual(kind === 'podman' ? ['source=/dev/null'] : []);
   }
 });
