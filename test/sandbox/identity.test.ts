@@ -50,13 +50,12 @@ describeWall('who the program is', () => {
   test('W1: inside it is uid 1000 and can become nobody else', async () => {
     const trial = await bench.attempt({
       python: `
-import os, json, subprocess
+import os, json
 def works(act):
     try: act(); return True
     except OSError: return False
 became = [i for i in (0, 1, 999, 1001, 60578, 65534) if works(lambda: os.setresuid(i, i, i)) or works(lambda: os.setresgid(i, i, i)) or works(lambda: os.setgroups([i]))]
-escalated = [p for p in ('/usr/bin/su', '/usr/bin/passwd', '/usr/bin/mount', '/usr/bin/newgrp', '/usr/bin/sudo') if os.path.exists(p) and b' 0 ' in subprocess.run(['/usr/bin/python3', '-c', 'print(open("/proc/self/status").read())'], capture_output=True).stdout and os.geteuid() == 0]
-print(json.dumps({'ids': [os.getuid(), os.geteuid(), os.getgid(), os.getegid()], 'became': became, 'map': open('/proc/self/uid_map').read().split(), 'setgroups': open('/proc/self/setgroups').read().strip(), 'escalated': escalated}))`,
+print(json.dumps({'ids': [os.getuid(), os.geteuid(), os.getgid(), os.getegid()], 'became': became, 'map': open('/proc/self/uid_map').read().split(), 'setgroups': open('/proc/self/setgroups').read().strip()}))`,
     });
     const said = trial.said(
       z.object({ ids: z.array(z.int()), became: z.array(z.int()), map: z.array(z.string()), setgroups: z.string() }),
