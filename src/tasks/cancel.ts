@@ -1,3 +1,4 @@
+import { asRunyardError, RunyardError } from '../contracts/errors.ts';
 import { keys } from '../contracts/keys.ts';
 import type { Handle, TaskRecord } from '../contracts/task.ts';
 import { concurrently } from '../lib/concurrently.ts';
@@ -16,7 +17,17 @@ export async function cancelTask(context: Launching, record: TaskRecord): Promis
   await store.persist(key);
   const claimed = await runsWithClaim(store, record.id);
   const unclaimed = runsOf(record).filter((run) => !claimed.has(run));
-  await Promise.all([wakeRunners(context, record), endUnclaimed(context, record, unclaimed, cancelledSettlement)]);
+  const woken = wakeRunners(context, record).catch((error: unknown) => ({ error }));
+  await endUnclaimed(context, record, unclaimed, cancelledSettlement);
+  const failure = await woken;
+  if (failure !== undefined) throw notWoken(record, failure.error);
+}
+
+/** The fact stands all the same, which is what whoever cancelled wants to know first. */
+function notWoken({ id }: TaskRecord, cause: unknown): RunyardError {
+  const { code, message, hint, retryable } = asRunyardError(cause);
+  const told = `${id} is marked as cancelled, but what runs of it could not be told to end: ${message}`;
+  return new RunyardError(code, told, { hint: `${hint} Then cancel it again.`, retryable, cause });
 }
 
 const readsAtOnce = 16;
@@ -26,7 +37,11 @@ async function wakeRunners({ store, backend }: Launching, record: TaskRecord): P
   const { handles } = await readLaunches(store, record.id);
   const all = handles.includes(undefined) ? [...handles, ...(await handlesOfClaims({ store }, record))] : handles;
   const different = new Map(all.flatMap((handle) => (handle === undefined ? [] : [[JSON.stringify(handle), handle]])));
-  for (const handle of different.values()) await backend.cancel(handle, record.id);
+  const failures: unknown[] = [];
+  for (const handle of different.values())
+    await backend.cancel(handle, record.id).catch((error: unknown) => failures.push(error));
+  // One that cannot be woken now keeps none of the others running.
+  if (failures.length > 0) throw failures[0];
 }
 
 /** Of the runs under way. */

@@ -180,6 +180,25 @@ describe('cancelling a thousand runs', () => {
   });
 });
 
+test('a runner that cannot be woken keeps no other running, and the cancelling says what stands and what does not', async () => {
+  const record = await longTask(3);
+  await bench.store.create(keys.launch(record.id, 1), JSON.stringify({ at: record.createdAt, by: 'a server' }));
+  await bench.store.create(keys.launchHandle(record.id, 1), JSON.stringify({ launch: 1 }));
+  for (const run of [0, 1]) await claimed(bench.store, record, run);
+  const { cancel } = bench.far;
+  bench.far.cancel = async (handle, id) => {
+    await cancel(handle, id);
+    if (handle.launch === 0) throw new RunyardError('backend_error', 'Cloud Run did not answer.', { hint: 'Wait.' });
+  };
+  await expect(bench.tasks.cancel(record.id, caller, { waitMs: 0, signal: never })).rejects.toMatchObject({
+    code: 'backend_error',
+    message: expect.stringMatching(/is marked as cancelled, but .* Cloud Run did not answer\./),
+    hint: 'Wait. Then cancel it again.',
+  });
+  expect(bench.far.cancels).toEqual([{ launch: 0 }, { launch: 1 }]);
+  expect(await resultKeys(record)).toEqual([keys.result(record.id, 2)]);
+});
+
 test('an end that was said by a server that died before it cleared away is cleared away by the sweep', async () => {
   const record = await longTask(2);
   for (const run of [0, 1]) await ended(bench.store, record, resultOf(run));
