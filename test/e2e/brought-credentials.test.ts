@@ -165,6 +165,7 @@ describe('a GitHub token', () => {
     const sent = scene()
       .github.requests.slice(before)
       .map(({ authorization }) => authorization);
+    expect(sent.length).toBeGreaterThan(0);
     expect(sent.filter((each) => each !== undefined)).toEqual([]);
   });
 });
