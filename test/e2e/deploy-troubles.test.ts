@@ -29,16 +29,11 @@ describe('the service', () => {
 test('--vpc sends all traffic of the jobs through the network, and without it they keep it', async () => {
   const cloud = await open();
   await cloud.run(['--vpc', 'inside/runners']);
-  const state = cloud.state();
-  expect(state.run[`${jobs}/runyard-medium`]).toMatchObject({
-    template: {
-      template: {
-        vpcAccess: { egress: 'ALL_TRAFFIC', networkInterfaces: [{ network: 'inside', subnetwork: 'runners' }] },
-      },
-    },
-  });
+  const vpcAccess = { egress: 'ALL_TRAFFIC', networkInterfaces: [{ network: 'inside', subnetwork: 'runners' }] };
+  const through = { template: { template: { vpcAccess } } };
+  expect(cloud.state().run[`${jobs}/runyard-medium`]).toMatchObject(through);
   await cloud.run(['--image', given]);
-  expect(cloud.state().run[`${jobs}/runyard-medium`]).toMatchObject({ template: { template: { vpcAccess: {} } } });
+  expect(cloud.state().run[`${jobs}/runyard-medium`]).toMatchObject(through);
 });
 
 describe('Google is slow, busy, or told something else meanwhile', () => {
