@@ -105,7 +105,10 @@ test('a stdio server loads nothing that only others need', () => {
     input: `${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params })}\n`,
     encoding: 'utf8',
   });
-  expect({ status, answer: JSON.parse(stdout) }).toMatchObject({ status: 0, answer: { id: 1, result: {} } });
+  expect({ status, answer: JSON.parse(stdout) }).toMatchObject({
+    status: 0,
+    answer: { id: 1, result: { protocolVersion: '2025-11-25' } },
+  });
   const loaded = readFileSync(join(scratch, 'loaded'), 'utf8');
   expect(loaded).toContain('src/server/stdio.ts');
   expect(loaded).not.toMatch(
