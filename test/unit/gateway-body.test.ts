@@ -116,7 +116,8 @@ test('D4: a body beyond 32 MiB is refused, one below passes', async () => {
   const { send, upstream } = await setUp([say('ok')]);
   const withText = (length: number) => ({ ...hello, messages: [{ role: 'user', content: 'x'.repeat(length) }] });
   const big = await send({ body: withText(33 * 1024 * 1024) }).catch((error: Error) => error.message);
-  if (typeof big === 'object') expect(big.status).toBe(413);
+  // Who is still sending may hear of the end before the answer.
+  expect(String(typeof big === 'object' ? big.status : big)).toMatch(/^413$|EPIPE|ECONNRESET|hang up/);
   expect(upstream.requests).toEqual([]);
   expect((await send({ body: withText(8 * 1024 * 1024) })).status).toBe(200);
 });
