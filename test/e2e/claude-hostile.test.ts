@@ -36,7 +36,8 @@ describe.skipIf(lacking !== undefined)(
       });
       expect(result.status).toBe('failed');
       expect(result.claude?.response).toBe('');
-      expect(result.claude?.usage.outputTokens).toBe(upstream.requests.length === 0 ? 0 : expect.any(Number));
+      // Claude may have asked before it was stopped.
+      if (upstream.requests.length === 0) expect(result.claude?.usage.outputTokens).toBe(0);
     });
 
     test('T1: output that poses as ours stays data of its stream', async () => {
