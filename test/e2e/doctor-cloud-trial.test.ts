@@ -65,7 +65,9 @@ describe('the trial', () => {
     const before = yard.admin.requests.length;
     await yard.looks();
     expect(yard.admin.state()).toEqual(state);
-    expect(yard.admin.requests.slice(before).filter((request) => !isLook(request))).toEqual([]);
+    const asked = yard.admin.requests.slice(before);
+    expect(asked.length).toBeGreaterThan(5);
+    expect(asked.filter((request) => !isLook(request))).toEqual([]);
   });
 });
 
