@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { readdir, readlink, stat } from 'node:fs/promises';
 
 /** What a workspace takes of the disk, measured from outside while the program may run. */
@@ -14,13 +14,23 @@ export function inodesBelow(folder: string, signal: AbortSignal): Promise<number
 
 /**
  * du walks by descriptor, so no link can lead it out. It may fail on folders that vanish meanwhile or are shut to us,
- * and still prints the sum of the rest.
+ * and still prints the sum of the rest. What it says of these is not read: a program can make it say as much as it likes.
+ * Rejects where there is no sum.
  */
 function diskUsage(args: readonly string[], signal: AbortSignal): Promise<number> {
-  return new Promise((resolve) => {
-    execFile('du', args, { env: { PATH: '/usr/bin:/bin' }, cwd: '/', signal }, (_error, stdout) => {
-      const total = stdout.trim().split('\n').at(-1) ?? '';
-      resolve(Number.parseInt(total, 10) || 0);
+  return new Promise((resolve, reject) => {
+    const env = { PATH: '/usr/bin:/bin' };
+    const child = spawn('du', args, { env, cwd: '/', signal, stdio: ['ignore', 'pipe', 'ignore'] });
+    // First of all: without a descriptor left there are no pipes either, and the error would end the whole runner.
+    child.once('error', reject);
+    const said = { text: '' };
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      said.text += text;
+    });
+    child.once('close', () => {
+      const total = Number.parseInt(said.text, 10);
+      if (Number.isNaN(total)) reject(new Error('du told no sum'));
+      else resolve(total);
     });
   });
 }

@@ -90,7 +90,7 @@ function lookAfter(
   };
   const unlessFailed = (measure: () => Promise<number>) => () =>
     measure().catch((error: unknown) => {
-      warn(error);
+      if (!signal.aborted) warn(error);
       return undefined;
     });
   const bytes = createGauge(atStart.bytes, limits.workspaceBytes, tell, unlessFailed(usedBytes));

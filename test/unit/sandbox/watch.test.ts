@@ -1,7 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
+import { bytesBelow } from '../../../src/sandbox/shared/disk-usage.ts';
 import { createWatch, type Watched } from '../../../src/sandbox/shared/watch.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'runyard-watch-'));
@@ -54,4 +55,20 @@ test('a measurement that fails is taken again', async () => {
   await vi.waitFor(() => expect(asked.times).toBe(1), { timeout: 10_000 });
   clearInterval(grow);
   await vi.waitFor(() => expect(asked.times).toBe(2), { timeout: 5_000 });
+});
+
+test('what a workspace takes is told, however many of its folders are shut to whoever measures', async () => {
+  const workspace = join(dir, 'workspace');
+  mkdirSync(workspace, { recursive: true });
+  chmodSync(dir, 0o755);
+  writeFileSync(join(workspace, 'large'), Buffer.alloc(1024 ** 2, 1));
+  // More words of complaint than one call of a program is usually given room for.
+  const name = 'x'.repeat(200);
+  for (let index = 0; index < 6000; index += 1) mkdirSync(join(workspace, `${name}${index}`), { mode: 0o000 });
+  const { getuid, seteuid } = process;
+  const isRoot = getuid?.() === 0;
+  if (isRoot) seteuid?.(65_534);
+  const measuring = bytesBelow(workspace, new AbortController().signal);
+  if (isRoot) seteuid?.(0);
+  expect(await measuring).toBeGreaterThan(1024 ** 2);
 });
