@@ -67,7 +67,8 @@ export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
     } catch (error) {
       // Somebody else made it between our look and our rename.
       if (!hasCode(error, 'ENOTEMPTY') && !hasCode(error, 'EEXIST')) throw error;
-      void rm(spare, { recursive: true, force: true });
+      // Where it cannot be removed now, it is swept with what is stale.
+      rm(spare, { recursive: true, force: true }).catch(() => undefined);
     }
   };
 

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { RunyardError } from '../../contracts/errors.ts';
 import type { WallLimits } from '../../contracts/sandbox.ts';
 import { type Cgroup, makeCgroup } from './cgroup.ts';
 import { type CgroupTree, controllers, ownCandidates } from './cgroup-tree.ts';
@@ -53,12 +54,14 @@ async function canBeUsed(tree: CgroupTree, name: string): Promise<boolean> {
   // Ends when this process does, also by SIGKILL: a group with somebody in it cannot be removed.
   const child = spawn('cat', { env: { PATH: '/usr/bin:/bin' }, stdio: ['pipe', 'ignore', 'ignore'] });
   const ended = once(child, 'exit');
+  ended.catch(() => undefined);
+  if (child.pid === undefined) throw await noProcess(ended);
   const groups: Cgroup[] = [];
   try {
     const group = await makeCgroup(tree, name);
     groups.push(group);
     await group.limit(harmlessLimits);
-    await group.enter(child.pid!);
+    await group.enter(child.pid);
     return true;
   } catch {
     // Whatever the kernel or the permissions object to: this place is of no use to us.
@@ -68,4 +71,13 @@ async function canBeUsed(tree: CgroupTree, name: string): Promise<boolean> {
     await ended;
     for (const group of groups) await group.remove();
   }
+}
+
+/** That says nothing of the place: walls without limits must not come of it. */
+async function noProcess(ended: Promise<unknown>): Promise<RunyardError> {
+  const error: unknown = await ended.catch((reason: unknown) => reason);
+  return new RunyardError('sandbox_unavailable', `No process can be started here: ${String(error)}.`, {
+    hint: 'Raise "ulimit -u" for the user who starts Runyard, or run fewer tasks at once.',
+    cause: error,
+  });
 }

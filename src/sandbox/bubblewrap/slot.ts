@@ -46,10 +46,14 @@ export interface Slot {
 /** Leases the first identity that is free, ends what it left behind and makes its folder anew. */
 export async function takeSlot(workDir: string, cgroups: CgroupTree): Promise<Slot> {
   const { identity, lease } = await firstFree();
+  const held: { cgroup?: Cgroup } = {};
   try {
     await sweep(identity);
-    return await makeSlot(workDir, identity, { lease, cgroup: await makeCgroup(cgroups, identity.name) });
+    held.cgroup = await makeCgroup(cgroups, identity.name);
+    return await makeSlot(workDir, identity, { lease, cgroup: held.cgroup });
   } catch (error) {
+    // What cannot be removed now is made anew by the identity's next holder.
+    await held.cgroup?.remove().catch(() => undefined);
     await lease.release();
     throw error;
   }
@@ -82,19 +86,13 @@ async function makeSlot(workDir: string, identity: Identity, { lease, cgroup }: 
     stderr: `${folder}/stderr`,
     given: `${folder}/given`,
   };
-  await wipe(folder);
-  await mkdir(folder, { mode: 0o700 });
-  await promisify(execFile)('mkfifo', ['-m', '600', paths.stdout, paths.stderr], { env: { PATH: '/usr/bin:/bin' } });
-  giveTo(identity, paths.stdout, paths.stderr);
-  const info = makeInfoFile(`${folder}/info`);
   const { given } = paths;
-  const { stdinFile, programFile } = await makeGiven(given);
+  await wipe(folder);
+  const { info, stdinFile, programFile } = await layOut(folder, paths, identity).catch(async (error: unknown) => {
+    await wipe(folder);
+    throw error;
+  });
   const places = new Set<string>();
-  // The wall's own group gets through to what it must open; nobody else gets in.
-  if (identity.switchTo !== undefined) {
-    await chown(folder, 0, identity.switchTo.gid);
-    await chmod(folder, 0o710);
-  }
   const written = new Set<FileHandle>();
   const forgetFile = (file: FileHandle) => {
     if (written.delete(file)) ftruncateSync(file.fd);
@@ -149,18 +147,53 @@ export function givenTo({ given }: Slot): readonly { readonly from: string; read
   return [{ from: given, to: givenPath }];
 }
 
+/** What stays open as long as the slot is. */
+interface OpenFiles {
+  readonly info: InfoFile;
+  readonly stdinFile: FileHandle;
+  readonly programFile: FileHandle;
+}
+
+/** Makes the folder and all in it that stays. Where that fails, nothing of it is left open. */
+async function layOut(
+  folder: string,
+  { stdout, stderr, given }: Pick<Slot, 'stdout' | 'stderr' | 'given'>,
+  identity: Identity,
+): Promise<OpenFiles> {
+  const opened: { close(): void | Promise<void> }[] = [];
+  const keep = <T extends { close(): void | Promise<void> }>(file: T): T => {
+    opened.push(file);
+    return file;
+  };
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    await promisify(execFile)('mkfifo', ['-m', '600', stdout, stderr], { env: { PATH: '/usr/bin:/bin' } });
+    giveTo(identity, stdout, stderr);
+    const info = keep(makeInfoFile(`${folder}/info`));
+    await makeGiven(given);
+    const stdinFile = keep(await open(`${given}/stdin`, 'wx+', 0o444));
+    const programFile = keep(await open(`${given}/program`, 'wx+', 0o444));
+    await Promise.all([stdinFile.chmod(0o444), programFile.chmod(0o444)]);
+    // The wall's own group gets through to what it must open; nobody else gets in.
+    if (identity.switchTo !== undefined) {
+      await chown(folder, 0, identity.switchTo.gid);
+      await chmod(folder, 0o710);
+    }
+    return { info, stdinFile, programFile };
+  } catch (error) {
+    for (const file of opened) await file.close();
+    throw error;
+  }
+}
+
 /** Ours, and read by the wall's user whatever the umask. */
-async function makeGiven(folder: string): Promise<{ stdinFile: FileHandle; programFile: FileHandle }> {
+async function makeGiven(folder: string): Promise<void> {
   for (const path of [folder, `${folder}/bin`]) {
     await mkdir(path);
     await chmod(path, 0o755);
   }
   await writeFile(`${folder}/init`, initText(), { flag: 'wx' });
   await chmod(`${folder}/init`, 0o444);
-  const stdinFile = await open(`${folder}/stdin`, 'wx+', 0o444);
-  const programFile = await open(`${folder}/program`, 'wx+', 0o444);
-  await Promise.all([stdinFile.chmod(0o444), programFile.chmod(0o444)]);
-  return { stdinFile, programFile };
 }
 
 function giveTo({ switchTo }: Identity, ...paths: string[]): void {

@@ -98,16 +98,21 @@ function createPlaces(folder: string): Pick<Ground, 'makeWallFolder' | 'leave'> 
     makeWallFolder: async (name) => {
       const path = `${folder}/${name}`;
       const workspace = `${path}/workspace`;
-      state.inUse += 1;
-      await mkdir(path, { mode: 0o700 });
-      await mkdir(workspace);
-      await chmod(workspace, 0o777);
       const remove = async () => {
         await wipe(path);
         state.inUse -= 1;
         await leaveIfDone();
       };
-      return { workspace, remove };
+      await mkdir(path, { mode: 0o700 });
+      state.inUse += 1;
+      try {
+        await mkdir(workspace);
+        await chmod(workspace, 0o777);
+        return { workspace, remove };
+      } catch (error) {
+        await remove();
+        throw error;
+      }
     },
     leave: async () => {
       state.isLeft = true;

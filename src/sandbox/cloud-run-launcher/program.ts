@@ -25,6 +25,11 @@ const wordsKept = 4096;
 
 export function startLauncher(path: string, args: readonly string[]): LauncherProcess {
   const child = spawn(path, args, { env: environment, cwd: '/', detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+  // First of all: without a descriptor left there are no pipes either, and the error would end the whole runner.
+  const exited = new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
+    child.once('exit', () => resolve(undefined));
+    child.once('error', resolve);
+  });
   const { stdin, stdout, stderr } = child;
   const words = { said: '' };
   stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -36,10 +41,7 @@ export function startLauncher(path: string, args: readonly string[]): LauncherPr
     stdin,
     stdout,
     pid: child.pid,
-    exited: new Promise((resolve) => {
-      child.once('exit', () => resolve(undefined));
-      child.once('error', resolve);
-    }),
+    exited,
     lastWords: () => withoutNoise(words.said),
     kill: () => killGroup(child),
     letGo: () => {
@@ -53,15 +55,20 @@ export const deleteTimeoutMs = 10_000;
 
 /** Runs a short command of the launcher to its end, or to the deadline, when it is killed. Never rejects. */
 export async function launcherDoes(path: string, args: readonly string[]): Promise<void> {
-  const launcher = startLauncher(path, args);
-  launcher.stdin.end();
-  launcher.stdout.resume();
   const deadline = new AbortController();
-  const late = delay(deleteTimeoutMs, undefined, { signal: deadline.signal, ref: false }).catch(() => undefined);
-  await Promise.race([launcher.exited, late]);
-  deadline.abort();
-  launcher.kill();
-  launcher.letGo();
+  try {
+    const launcher = startLauncher(path, args);
+    launcher.stdin.end();
+    launcher.stdout.resume();
+    const late = delay(deleteTimeoutMs, undefined, { signal: deadline.signal, ref: false }).catch(() => undefined);
+    await Promise.race([launcher.exited, late]);
+    launcher.kill();
+    launcher.letGo();
+  } catch {
+    // It could not be started, for want of descriptors: its sandbox ends with its own program, whom others kill.
+  } finally {
+    deadline.abort();
+  }
 }
 
 const noise = /network namespace|netns|teardown|tearing down/i;

@@ -17,10 +17,7 @@ const wordsKept = 8 * 1024;
 
 export function holdOf(engine: Engine, name: string, client: Client): Hold {
   const words = { said: '' };
-  client.stderr.setEncoding('utf8').on('data', (text: string) => {
-    words.said = (words.said + text).slice(-wordsKept);
-  });
-  const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));
+  // First of all: without a descriptor left there are no pipes either, and the error would end the whole runner.
   const exited = new Promise<void>((resolve) => {
     client.once('exit', () => resolve());
     client.once('error', (error) => {
@@ -28,6 +25,10 @@ export function holdOf(engine: Engine, name: string, client: Client): Hold {
       resolve();
     });
   });
+  client.stderr.setEncoding('utf8').on('data', (text: string) => {
+    words.said = (words.said + text).slice(-wordsKept);
+  });
+  const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));
   const state: { isOver: boolean; killing?: Promise<void>; removing?: Promise<void> } = { isOver: false };
   const gone = exited.then(async () => {
     state.isOver = true;
