@@ -41,10 +41,15 @@ export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
   /** Folders whose own name is not known to be on disk yet. */
   const madeFolders = new Set<string>();
 
-  const fill = async (spare: SpareFile, data: Uint8Array | string | AsyncIterable<Uint8Array>) => {
-    if (typeof data === 'string') writeAll(spare.fd, Buffer.from(data));
-    else if (data instanceof Uint8Array) writeAll(spare.fd, data);
-    else for await (const chunk of data) await writeSlowly(spare.fd, chunk);
+  /** What a stream of data throws itself is no fault of the store, and stays what it is. */
+  const fill = async ({ fd }: SpareFile, data: Uint8Array | string | AsyncIterable<Uint8Array>) => {
+    if (typeof data === 'string') orUnwritable(dir, () => writeAll(fd, Buffer.from(data)));
+    else if (data instanceof Uint8Array) orUnwritable(dir, () => writeAll(fd, data));
+    else for await (const chunk of data) await writeSlowly(fd, chunk).catch(refuseWriting);
+  };
+
+  const refuseWriting = (error: unknown): never => {
+    throw asUnwritable(dir, error);
   };
 
   const publish = (source: string, key: string): Created => {
@@ -89,17 +94,14 @@ export function createFilesystemStore({ dir }: FilesystemStoreOptions): Store {
 
   return {
     async create(key, data) {
-      let spare: SpareFile | undefined;
+      // A mark without content: its name alone counts, and an inode costs more than a name.
+      if (data === '') return orUnwritable(dir, () => publish(spares.emptyFile(), key));
+      const spare = orUnwritable(dir, () => spares.file());
       try {
-        // A mark without content: its name alone counts, and an inode costs more than a name.
-        if (data === '') return publish(spares.emptyFile(), key);
-        spare = spares.file();
         await fill(spare, data);
-        return publish(spare.path, key);
-      } catch (error) {
-        throw asUnwritable(dir, error);
+        return orUnwritable(dir, () => publish(spare.path, key));
       } finally {
-        if (spare !== undefined) discard(spare);
+        orUnwritable(dir, () => discard(spare));
       }
     },
 

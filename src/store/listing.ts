@@ -6,10 +6,7 @@ import { isPiece, keyOfEntry, withoutMark } from './paths.ts';
 
 /** The keys of all objects below a folder that stands for `key`. */
 export async function keysBelow(folder: string, key: string): Promise<string[]> {
-  const entries = await entriesOf(folder).catch((error: unknown) => {
-    if (isAbsent(error)) return [];
-    throw unreadable(folder, error);
-  });
+  const entries = await entriesOf(folder);
   const nested = await Promise.all(
     entries.map((entry) => {
       if (!entry.isDirectory()) return [keyOfEntry(key, entry.name)];
@@ -25,8 +22,18 @@ export async function keysBelow(folder: string, key: string): Promise<string[]> 
 /** Of a folder whose list of names takes no more than this, some hundred names. */
 const smallFolderBytes = 16 * 1024;
 
-/** A small folder is read at once: that takes less than the way through the thread pool. */
+/** None of a folder that is gone meanwhile, or was never there. */
 async function entriesOf(folder: string): Promise<Dirent[]> {
+  try {
+    return await readEntries(folder);
+  } catch (error) {
+    if (isAbsent(error)) return [];
+    throw unreadable(folder, error);
+  }
+}
+
+/** A small folder is read at once: that takes less than the way through the thread pool. */
+async function readEntries(folder: string): Promise<Dirent[]> {
   const { size } = statSync(folder);
   return size <= smallFolderBytes
     ? readdirSync(folder, { withFileTypes: true })
@@ -34,7 +41,7 @@ async function entriesOf(folder: string): Promise<Dirent[]> {
 }
 
 async function namesInPieces(folder: string, key: string, begun: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true });
+  const entries = await entriesOf(folder);
   const nested = await Promise.all(
     entries.map((entry) =>
       entry.isDirectory()

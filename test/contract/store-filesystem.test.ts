@@ -103,3 +103,14 @@ test.skipIf(!canMount)('a read-only store is an error that says so (needs root t
     execFileSync('umount', ['-l', dir]);
   }
 });
+
+test('what the source of an object throws is no fault of the store, and leaves no object', async () => {
+  const store = await open();
+  const broken = new Error('the program left half of it');
+  const source = async function* () {
+    yield Buffer.from('half');
+    throw broken;
+  };
+  await expect(store.create('meta/half', source())).rejects.toBe(broken);
+  expect(await store.read('meta/half')).toBeUndefined();
+});
