@@ -1,4 +1,5 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
+import { hasCode } from '../../lib/has-code.ts';
 import { wipe } from '../shared/wipe.ts';
 import { type Groups, groupsThatAre, removeGroups } from './abandoned-groups.ts';
 import { trialPrefix } from './find-cgroups.ts';
@@ -21,11 +22,34 @@ export async function reclaimAbandoned(workDir: string): Promise<void> {
   for (const identity of all.filter(({ name }) => folders.has(name) || groups.has(name))) {
     await attempt(identity.name, () => endIdentity(identity, workDir, groups));
   }
+  for (const folder of ['bin', 'shared']) {
+    await removeAside(`${workDir}/${folder}`).catch((error: unknown) => failures.push(error));
+  }
   if (failures.length > 0) throw new AggregateError(failures, 'Not all that killed runners left could be removed.');
 }
 
 async function namesIn(folder: string): Promise<ReadonlySet<string>> {
   return new Set(await readdir(folder));
+}
+
+/** Nobody takes so long to copy a program. */
+const asideMs = 3_600_000;
+const asideName = /(^|\.)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** What was made aside and never renamed into its place: its maker was killed. */
+async function removeAside(folder: string): Promise<void> {
+  const names = (await unlessGone(readdir(folder))) ?? [];
+  for (const name of names.filter((each) => asideName.test(each))) {
+    const made = await unlessGone(stat(`${folder}/${name}`));
+    if (made !== undefined && Date.now() - made.mtimeMs > asideMs) await wipe(`${folder}/${name}`);
+  }
+}
+
+function unlessGone<T>(looked: Promise<T>): Promise<T | undefined> {
+  return looked.catch((error: unknown) => {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  });
 }
 
 async function ifFree(name: string, end: () => Promise<void>): Promise<void> {

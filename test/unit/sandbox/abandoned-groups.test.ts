@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -40,3 +40,25 @@ test.skipIf(!writable)(
     }
   },
 );
+
+test('what was made aside by a runner that was killed meanwhile is removed; what is being made stays', async () => {
+  const workDir = mkdtempSync(join(tmpdir(), 'runyard-reclaim-'));
+  try {
+    const aside = ['bin', 'shared'].map((folder) =>
+      join(workDir, folder, `${folder === 'bin' ? '' : 'hash.'}${randomUUID()}`),
+    );
+    const kept = [
+      join(workDir, 'bin/origins'),
+      join(workDir, 'bin', 'a'.repeat(64)),
+      join(workDir, 'bin', randomUUID()),
+    ];
+    for (const path of [...aside, ...kept]) mkdirSync(join(path, 'inside'), { recursive: true });
+    const longAgo = new Date(Date.now() - 2 * 3_600_000);
+    for (const path of [...aside, ...kept.slice(0, 2)]) utimesSync(path, longAgo, longAgo);
+    await reclaimAbandoned(workDir);
+    expect(aside.filter(existsSync)).toEqual([]);
+    expect(kept.filter(existsSync)).toEqual(kept);
+  } finally {
+    rmSync(workDir, { recursive: true });
+  }
+});
