@@ -56,9 +56,10 @@ export async function submitTask(context: Submitting, task: NewTask, caller: Cal
     request !== undefined && known === undefined ? refuseAboveCap(context, caller) : undefined,
   ]);
   const sealedSpec = callback === undefined ? spec : { ...spec, callback };
-  const { id, exists } = await identify(context, request);
+  const identified = await identify(context, request);
+  const { id, exists } = identified;
   if (exists) return id;
-  const record = await writeObjects(context, id, { ...task, spec: sealedSpec }, caller);
+  const record = await writeObjects(context, identified, { ...task, spec: sealedSpec }, caller);
   const durable = context.store.persist(keys.record(id));
   await Promise.all([durable, firstLaunch(context, record)]);
   return id;
@@ -83,6 +84,8 @@ interface Identified {
   readonly id: TaskId;
   /** The task was acknowledged before. */
   readonly exists: boolean;
+  /** Made for this very submit; else an earlier one left it behind. */
+  readonly isNew: boolean;
 }
 
 async function requestOf(context: Submitting, task: NewTask, { owner }: Caller): Promise<KeyedRequest | undefined> {
@@ -104,12 +107,12 @@ async function findTask({ store, retentionMs }: Submitting, request: KeyedReques
     return undefined;
   }
   if (!sameMac(known.mac, request.mac)) throw new RunyardError('conflict');
-  return { id: known.task, exists };
+  return { id: known.task, exists, isNew: false };
 }
 
 /** The id under the caller's idempotency key, or a new one. */
 async function identify(context: Submitting, request: KeyedRequest | undefined): Promise<Identified> {
-  const mine = { id: newTaskId(), exists: false };
+  const mine = { id: newTaskId(), exists: false, isNew: true };
   if (request === undefined) return mine;
   const note = JSON.stringify({ task: mine.id, mac: request.mac.toString('hex') });
   if ((await context.store.create(request.key, note)) === 'created') return mine;
@@ -136,14 +139,17 @@ async function macKey({ store, seal }: Submitting): Promise<Buffer> {
   return seal.unseal((await store.read(keys.macKey))!, keys.macKey);
 }
 
-/** What is said where the owner has too many unfinished tasks: of those before the task `id`, where it is given. */
-async function excessOf({ store }: Submitting, { owner }: Caller, id?: TaskId): Promise<RunyardError | undefined> {
-  const own = id && keys.pending(owner, id);
-  const before = async () => (await store.list(keys.pendingOf(owner))).filter((key) => own === undefined || key < own);
-  const earlier = await before();
-  if (earlier.length < limits.pendingTasksPerOwnerMax) return undefined;
-  for (const key of earlier) await finishUnseenEnd(store, taskIdOfKey(key));
-  const { length } = await before();
+/** What is said where the owner has too many unfinished tasks, of those that count. */
+async function excessOf(
+  { store }: Submitting,
+  { owner }: Caller,
+  counts: (key: string) => boolean = () => true,
+): Promise<RunyardError | undefined> {
+  const others = async () => (await store.list(keys.pendingOf(owner))).filter(counts);
+  const found = await others();
+  if (found.length < limits.pendingTasksPerOwnerMax) return undefined;
+  for (const key of found) await finishUnseenEnd(store, taskIdOfKey(key));
+  const { length } = await others();
   if (length < limits.pendingTasksPerOwnerMax) return undefined;
   const message = `You have ${length} unfinished tasks; ${limits.pendingTasksPerOwnerMax} is the limit.`;
   return new RunyardError('too_many_tasks', message);
@@ -156,13 +162,20 @@ async function refuseAboveCap(context: Submitting, caller: Caller): Promise<void
 
 /**
  * Counts what came before this task, which is pending itself by now: of many submits at once as many get through as may.
- * Takes the task's traces away where it does not, but not its key: another submit under that may be on its way with this
+ * Of an id that was refused before all others count (it has no place among them any more), or whoever is refused often
+ * gathers ids that come before everything. Takes the task's traces away where it does not, but not its key: another submit under that may be on its way with this
  * very task, and a third would then make a second one.
  */
-async function leaveAboveCap(context: Submitting, id: TaskId, caller: Caller): Promise<void> {
-  const excess = await excessOf(context, caller, id);
+async function leaveAboveCap(
+  context: Submitting,
+  id: TaskId,
+  caller: Caller,
+  { hasPlace }: { readonly hasPlace: boolean },
+): Promise<void> {
+  const own = keys.pending(caller.owner, id);
+  const excess = await excessOf(context, caller, (key) => (hasPlace ? key < own : key !== own));
   if (excess === undefined) return;
-  const traces = [keys.pending(caller.owner, id), keys.sealed(id), keys.opening(id)];
+  const traces = [own, keys.sealed(id), keys.opening(id)];
   await Promise.all(traces.map((key) => context.store.remove(key)));
   throw excess;
 }
@@ -175,8 +188,14 @@ async function finishUnseenEnd(store: Store, id: TaskId): Promise<void> {
   if (allEnded(record, progress)) await finishPending(store, record, progress.result);
 }
 
-async function writeObjects(context: Submitting, id: TaskId, task: NewTask, caller: Caller): Promise<TaskRecord> {
+async function writeObjects(
+  context: Submitting,
+  identified: Identified,
+  task: NewTask,
+  caller: Caller,
+): Promise<TaskRecord> {
   const { store, seal, backend } = context;
+  const { id } = identified;
   const record: TaskRecord = {
     id,
     kind: task.spec.kind,
@@ -190,8 +209,8 @@ async function writeObjects(context: Submitting, id: TaskId, task: NewTask, call
   };
   const sealed = async () => store.create(keys.sealed(id), await seal.seal(Buffer.from(JSON.stringify(task.spec)), id));
   await Promise.all([sealed(), keepOpening(context, id, task.spec)]);
-  await store.create(keys.pending(caller.owner, id), '');
-  await leaveAboveCap(context, id, caller);
+  const wasPending = (await store.create(keys.pending(caller.owner, id), '')) === 'exists';
+  await leaveAboveCap(context, id, caller, { hasPlace: identified.isNew || wasPending });
   if (task.callbackUrl !== undefined)
     await context.teller.expect(record, { url: task.callbackUrl, byRunner: task.spec.callback !== undefined });
   await store.create(keys.taskOf(caller.owner, id), '');

@@ -160,6 +160,24 @@ test('the same key again, above the limit: the task that it stands for is given,
   expect((await ended(next, id, caller)).status).toBe('succeeded');
 });
 
+test('whoever is refused again and again gathers no ids that come before everything', async () => {
+  const caller = { owner: 'key:crafty' };
+  const clear = async () => {
+    for (const key of await yard.store.list(keys.pendingOf(caller.owner))) await yard.store.remove(key);
+  };
+  const tasks = Array.from({ length: 130 }, (_, n) => codeTask({ code: ':' }, { idempotencyKey: `crafty-${n}` }));
+  // As many at once: all pass the first look, those above the limit are refused with an id under their key.
+  const first = await Promise.allSettled(tasks.map((task) => next.tasks.submit(task, caller)));
+  const refused = tasks.filter((_, n) => first[n]?.status === 'rejected');
+  expect(refused.length).toBeGreaterThan(0);
+  await clear();
+  for (let n = 0; n < 100; n++) await yard.store.create(keys.pending(caller.owner, `task_${v7()}`), '');
+  for (const task of refused.toReversed())
+    await expect(next.tasks.submit(task, caller)).rejects.toMatchObject({ code: 'too_many_tasks' });
+  await clear();
+  await next.tasks.submit(refused[0]!, caller);
+});
+
 test('of many submits at once as many get through as may', async () => {
   const caller = { owner: 'key:crowd' };
   for (let n = 0; n < 97; n++) await yard.store.create(keys.pending(caller.owner, `task_${v7()}`), '');
