@@ -7,6 +7,7 @@ import { type Wall, type WallEnd, wallPaths } from '../contracts/sandbox.ts';
 import type { Store } from '../contracts/store.ts';
 import type { RunError } from '../contracts/task.ts';
 import { unzstd } from '../lib/unzstd.ts';
+import { hasZstd, nodesWithZstd } from '../lib/zstd.ts';
 import type { ProgramLayer } from './program-layer.ts';
 import type { RunContext } from './run-context.ts';
 
@@ -105,6 +106,10 @@ async function layOne({ name, from }: SealedInput, { folder, owner, store, stop,
 }
 
 async function hashOfTar(packed: AsyncIterable<Uint8Array>, name: string): Promise<string> {
+  if (!(await hasZstd())) {
+    const message = `The input ${name} cannot be unpacked: that needs Node.js ${nodesWithZstd}, and this runner has ${process.versions.node}.`;
+    throw new RunyardError('backend_error', message, { retryable: false });
+  }
   const { createZstdDecompress } = await import('node:zlib');
   const hash = createHash('sha256');
   let bytes = 0;
