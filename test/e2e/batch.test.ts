@@ -112,6 +112,12 @@ describe('a file that is wrong is refused as a whole, with exit code 2 and one s
   const good = '{ id: a, tool: execute_code, language: bash, code: "true" }';
   test.for([
     ['no YAML', 'tasks: [', /tasks\.yaml: /],
+    ['an alias of nothing', 'tasks: [*nobody]', /tasks\.yaml: .*alias.*nobody/],
+    [
+      'aliases without end',
+      `a: &a [${'x,'.repeat(20)}]\nb: &b [${'*a,'.repeat(20)}]\ntasks: [${'*b,'.repeat(20)}]`,
+      /alias count/,
+    ],
     ['no tasks', 'concurrency: 2', /tasks: /],
     ['an unknown field of the file', `colour: red\ntasks: [${good}]`, /colour|Unrecognized/],
     ['no id', 'tasks: [{ prompt: hi }]', /tasks\.0\.id/],

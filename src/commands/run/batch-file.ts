@@ -168,5 +168,10 @@ async function parseYaml(text: string, path: string): Promise<unknown> {
   const document = parseDocument(text, { uniqueKeys: true });
   const [error] = document.errors;
   if (error !== undefined) throw new SettingsError(`${path}: ${error.message.split('\n')[0]}`);
-  return document.toJS({ maxAliasCount: 100 });
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (cause) {
+    // An alias without its anchor, or more of them than a file of tasks can need.
+    throw new SettingsError(`${path}: ${cause instanceof Error ? cause.message : 'it is no YAML'}.`, { cause });
+  }
 }
