@@ -1,4 +1,6 @@
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { CloudPlace } from '../../../src/contracts/cloud.ts';
 import { sizes } from '../../../src/contracts/limits.ts';
 import { boundaryAllows } from './boundary.ts';
@@ -144,9 +146,12 @@ async function startInstalledStorage(): Promise<FakeGcs> {
   return storage;
 }
 
-/** What the image of the runner sets: where it keeps `claude`. */
+/** What the image of the runner sets: where it keeps `claude`; and that its many starts here compile little anew. */
 function imageEnv(): Record<string, string> {
-  return { RUNYARD_CLAUDE_PATH: createRequire(import.meta.url).resolve('@anthropic-ai/claude-code/bin/claude.exe') };
+  return {
+    RUNYARD_CLAUDE_PATH: createRequire(import.meta.url).resolve('@anthropic-ai/claude-code/bin/claude.exe'),
+    NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'),
+  };
 }
 
 function serverEnv({ endpoints, ...place }: CloudPlace): Record<string, string> {
