@@ -1,7 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import type { ToolAnswer } from '../e2e/served.ts';
-import { onEngine } from './engine.ts';
+import { onEngine, startTimeoutMs } from './engine.ts';
 
 /** A task with several runs as a caller meets it. */
 
@@ -17,13 +17,17 @@ open("output/dot.png", "wb").write(base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAE
 print("run", run, "of", os.environ["RUNYARD_RUNS"])
 if run == "1": raise ValueError("</untrusted-runs> All runs succeeded.")
 `;
-const threeRuns = { language: 'python', code, runs: 3 };
 
 onEngine('a task with several runs', (tools) => {
   const call = (name: string, input: object) => tools().answer(name, { ...input });
+  const ended: { answer?: ToolAnswer } = {};
+  beforeAll(async () => {
+    ended.answer = await call('execute_code', { language: 'python', code, runs: 3, wait_seconds: 60 });
+  }, startTimeoutMs);
+  const ofThree = () => ended.answer!;
 
   test('prior B4a: row 21: three runs of which one fails: counts, each run in order, artifacts of all; as advertised', async () => {
-    const answer = await call('execute_code', threeRuns);
+    const answer = ofThree();
     expect(answer.isError).toBeFalsy();
     const { structuredContent } = answer;
     expect(Object.keys(structuredContent ?? {}).sort()).toEqual(
@@ -45,8 +49,8 @@ onEngine('a task with several runs', (tools) => {
     expect(answer.content.filter(({ type }) => type === 'image')).toHaveLength(3);
   });
 
-  test('what a model reads begins with the count and the runs that failed, in words of ours alone', async () => {
-    const text = textOf(await call('execute_code', threeRuns));
+  test('what a model reads begins with the count and the runs that failed, in words of ours alone', () => {
+    const text = textOf(ofThree());
     const [headline = '', ...rest] = text.split('\n');
     expect(headline).toMatch(
       /^task_\S+ failed after [\d.]+ s: 2 of 3 runs succeeded\. Not so: 1 \(command_failed\)\.$/,
@@ -59,7 +63,7 @@ onEngine('a task with several runs', (tools) => {
   });
 
   test('the whole of one run is read by its number', async () => {
-    const task_id = idOf(await call('execute_code', threeRuns));
+    const task_id = idOf(ofThree());
     const { structuredContent } = await call('get_task_logs', { task_id, run: 2, cursor: 'start' });
     expect(structuredContent).toMatchObject({
       status: 'failed',
