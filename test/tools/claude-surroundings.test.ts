@@ -23,14 +23,17 @@ interface Surroundings {
   readonly folder: string;
   readonly receiver: WebhookReceiver;
 }
-const open: { surroundings?: Surroundings } = {};
+/** `meanwhile` happens once Claude has done its work, and before it is answered. */
+const open: { surroundings?: Surroundings; meanwhile?: () => void } = {};
 
 /** A model that runs what stands in the prompt between marks, and answers with what that printed. */
 const obedient = () =>
   startModelServer(
     ({ body, turn }) => {
       const [, quoted = ''] = /RUN\[\[(.*?)\]\]/.exec(JSON.stringify(body.messages[0]?.content)) ?? [];
-      return turn === 0 ? useBash(JSON.parse(`"${quoted}"`)) : say(toolResults(body).join('\n') || 'nothing');
+      if (turn === 0) return useBash(JSON.parse(`"${quoted}"`));
+      open.meanwhile?.();
+      return say(toolResults(body).join('\n') || 'nothing');
     },
     { key },
   );
@@ -89,14 +92,15 @@ onEngine(
     test('prior A6b: row 15: where the branch has moved on and nothing else is said, nothing of others is lost', async () => {
       const remote = around().repositories.create('moved', { 'a.txt': 'one\n' });
       const repo = { url: `${around().gitUrl}/moved`, secret: 'env:GIT', commit: { message: 'Mine' } };
-      const started = await run('echo mine > a.txt; echo begun > /proc/$PPID/fd/1; sleep 6', { repo, wait_seconds: 0 });
-      const logs = { task_id: started.task_id, stream: 'stdout', wait_seconds: 0 };
-      const begun = async () => JSON.stringify((await tools().call('get_task_logs', logs)).lines);
-      await expect.poll(begun, { timeout: 50_000, interval: 200 }).toContain('begun');
-      const theirs = remote.commit({ 'a.txt': 'theirs\n' });
-      const { result } = await tools().call('get_task_logs', { task_id: started.task_id, wait_seconds: 50 });
-      expect(result).toMatchObject({ status: 'failed', error: { code: 'git_error' }, git: { pushed: false } });
-      expect(remote.git('rev-parse', 'main')).toBe(theirs);
+      const moved = { to: '' };
+      open.meanwhile = () => {
+        moved.to = remote.commit({ 'a.txt': 'theirs\n' });
+        delete open.meanwhile;
+      };
+      const output = await run('echo mine > a.txt', { repo });
+      expect(output).toMatchObject({ status: 'failed', error: { code: 'git_error' }, git: { pushed: false } });
+      expect(moved.to).toMatch(/^[0-9a-f]{40}$/);
+      expect(remote.git('rev-parse', 'main')).toBe(moved.to);
     });
 
     test('row 16, 17: a folder of the operator lies below input/', async () => {
