@@ -4,9 +4,10 @@ import { newTaskId } from '../../../src/contracts/ids.ts';
 import type { TaskRecord } from '../../../src/contracts/task.ts';
 import { taskOutput } from '../../../src/contracts/task-output.ts';
 import { type Logger, silentLogger } from '../../../src/lib/logger.ts';
+import { noticingByLooks } from '../../../src/tasks/noticing.ts';
 import { createTroubles } from '../../../src/tasks/troubles.ts';
 import { getTaskLogs } from '../../../src/tools/get-task-logs.ts';
-import { type Bench, claimed, createBench, ended, launchedTask, owner, resultOf } from './bench.ts';
+import { type Bench, type BenchOptions, claimed, createBench, ended, launchedTask, owner, resultOf } from './bench.ts';
 
 /** A backend that may not be asked: whoever waits or looks is told, and nothing is made up. */
 
@@ -23,8 +24,8 @@ const denied = new RunyardError('backend_error', 'It is forbidden to look at it:
 });
 const busy = new RunyardError('backend_error', 'Cloud Run did not answer.');
 
-async function strandedTask(thrown: Error): Promise<{ bench: Bench; record: TaskRecord }> {
-  const bench = createBench();
+async function strandedTask(thrown: Error, options?: BenchOptions): Promise<{ bench: Bench; record: TaskRecord }> {
+  const bench = createBench(options);
   open.push(bench);
   const record = await launchedTask(bench.store, { ageMs: 5000 });
   await claimed(bench.store, record, 0);
@@ -68,11 +69,13 @@ describe('a permission that is missing', () => {
 });
 
 test('what may pass by itself is told while it lasts, and is no end of the task', async () => {
-  const { bench, record } = await strandedTask(busy);
+  const { bench, record } = await strandedTask(busy, {
+    noticing: { ...noticingByLooks, firstInspectionMs: 200, maxInspectionMs: 200 },
+  });
   const look = () => bench.tasks.look(record.id, caller);
   expect(await look()).toMatchObject({ status: 'running', trouble: expect.stringContaining('did not answer') });
   bench.far.says = () => ({ state: 'alive' });
-  await expect.poll(look, { timeout: 20_000, interval: 500 }).not.toHaveProperty('trouble');
+  await expect.poll(look, { timeout: 20_000 }).not.toHaveProperty('trouble');
   expect(await look()).toMatchObject({ status: 'running' });
 });
 
