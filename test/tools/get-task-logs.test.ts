@@ -79,7 +79,19 @@ onEngine('get_task_logs', (tools) => {
     });
   });
 
-  describe('a task that runs', () => {
+  test('a cursor belongs to its task and run', async () => {
+    const [one, other] = [await start('echo 1'), await start('echo 2')];
+    const { next_cursor } = await logs(one);
+    for (const [args, message] of [
+      [{ task_id: other, cursor: next_cursor }, /^invalid_request: cursor: belongs to another task/],
+      [{ task_id: one, cursor: 'bm9uc2Vuc2U' }, /^invalid_request: cursor: is no cursor/],
+      [{ task_id: one, run: 1 }, /^invalid_request: run: this task has run 0 only/],
+    ] as const) {
+      expect(await tools().refusal('get_task_logs', args)).toMatch(message);
+    }
+  });
+
+  describe.concurrent('a task that runs', () => {
     test('prior C3d D5a: with a cursor and wait_seconds it answers as soon as there is a new line', async () => {
       const task_id = await start('echo one; sleep 5; echo two; sleep 90', { wait_seconds: 0 });
       const first = await logs(task_id, { cursor: 'start', stream: 'stdout', wait_seconds: 30 });
@@ -116,19 +128,7 @@ onEngine('get_task_logs', (tools) => {
     });
   });
 
-  test('a cursor belongs to its task and run', async () => {
-    const [one, other] = [await start('echo 1'), await start('echo 2')];
-    const { next_cursor } = await logs(one);
-    for (const [args, message] of [
-      [{ task_id: other, cursor: next_cursor }, /^invalid_request: cursor: belongs to another task/],
-      [{ task_id: one, cursor: 'bm9uc2Vuc2U' }, /^invalid_request: cursor: is no cursor/],
-      [{ task_id: one, run: 1 }, /^invalid_request: run: this task has run 0 only/],
-    ] as const) {
-      expect(await tools().refusal('get_task_logs', args)).toMatch(message);
-    }
-  });
-
-  test('its lines can be followed while it runs', async () => {
+  test.concurrent('its lines can be followed while it runs', async () => {
     const task_id = await start('for n in 1 2 3 4 5; do echo line $n; sleep 0.3; done', { wait_seconds: 0 });
     const { lines, status } = await wholeLog(tools(), task_id);
     expect(lines).toEqual(['line 1', 'line 2', 'line 3', 'line 4', 'line 5']);
