@@ -173,7 +173,7 @@ async function leaveAboveCap(
   { hasPlace }: { readonly hasPlace: boolean },
 ): Promise<void> {
   const own = keys.pending(caller.owner, id);
-  const excess = await excessOf(context, caller, (key) => (hasPlace ? key < own : key !== own));
+  const excess = await excessOf(context, caller, (other) => (hasPlace ? other < own : other !== own));
   if (excess === undefined) return;
   const traces = [own, keys.sealed(id), keys.opening(id)];
   await Promise.all(traces.map((key) => context.store.remove(key)));
