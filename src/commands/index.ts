@@ -36,6 +36,8 @@ export async function runCommand([name = '', ...flags]: readonly string[]): Prom
   } catch (error) {
     if (error instanceof SettingsError) return refuse(name, error.message, 2);
     if (error instanceof RunyardError) return refuse(name, `${error.message} ${error.hint}`, 1);
+    // What the system refused names itself: a full disk, a file of somebody else. All else is a fault of ours, with its stack.
+    if (error instanceof Error && 'syscall' in error) return refuse(name, `${error.message}.`, 1);
     throw error;
   }
 }

@@ -88,6 +88,7 @@ const tokenHint = 'Send "Authorization: Bearer TOKEN" with the token that the se
 /** A token of this start, in a file that only the same user can read. */
 function ownToken({ tokenFile, localOwner }: AuthOptions): Authenticator {
   const token = randomBytes(32).toString('base64url');
+  let isAnnounced = false;
   return {
     ...bearerKeys([{ owner: localOwner, key: token }], tokenHint),
     access: `the token in ${tokenFile}`,
@@ -95,8 +96,11 @@ function ownToken({ tokenFile, localOwner }: AuthOptions): Authenticator {
       const fresh = `${tokenFile}.${process.pid}`;
       writeFileSync(fresh, token, { mode: 0o600 });
       renameSync(fresh, tokenFile);
+      isAnnounced = true;
     },
-    close: () => removeOwn(tokenFile, token),
+    close() {
+      if (isAnnounced) removeOwn(tokenFile, token);
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,6 +37,17 @@ describe('the command line', () => {
       stderr: expect.stringMatching(/^runyard serve: .*\/file\/home\S* cannot be \w+\.\n$/),
     });
   });
+});
+
+test('what the system refuses is a sentence as well', async () => {
+  const own = makeHome();
+  mkdirSync(join(own, 'http-token'));
+  const { exitCode, stderr } = await runToEnd(['serve', '--http', '127.0.0.1:0'], environment(own));
+  expect({ exitCode, stderr }).toEqual({
+    exitCode: 1,
+    stderr: expect.stringMatching(/^runyard serve: EISDIR: .*http-token'\.\n$/),
+  });
+  removeHome(own);
 });
 
 describe('a Node without zstd, as those before 22.15 are', () => {
