@@ -59,7 +59,8 @@ for (const [name, { start, isThere }] of Object.entries(servers)) {
     const harmed = () => createGcsStore({ ...place, endpoint: trouble.url });
     const unharmed = () => createGcsStore({ ...place, endpoint: server.url });
 
-    test('prior C9a: what was acknowledged is there, and no one loses what is his alone', async () => {
+    // Retries wait: on keys of their own, all at once.
+    test.concurrent('prior C9a: what was acknowledged is there, and no one loses what is his alone', async () => {
       const store = harmed();
       const keys = Array.from({ length: 120 }, (_, n) => `tasks/t${n}/task.json`);
       const answers = await inBatches(keys, (key) => store.create(key, key));
@@ -69,7 +70,7 @@ for (const [name, { start, isThere }] of Object.entries(servers)) {
       expect(trouble.counts.lostAnswer + trouble.counts.deniedAfterwards).toBeGreaterThan(5);
     });
 
-    test('of many creators exactly one wins and knows it, also where all write the same', async () => {
+    test.concurrent('of many creators exactly one wins and knows it, also where all write the same', async () => {
       const stores = [harmed(), harmed()];
       for (let round = 0; round < 6; round++) {
         const [differing, same] = [`tasks/t${round}/claims/0`, `tasks/t${round}/claims/1`];
@@ -82,7 +83,7 @@ for (const [name, { start, isThere }] of Object.entries(servers)) {
       }
     });
 
-    test('what is read is whole and true, or known not to be there', async () => {
+    test.concurrent('what is read is whole and true, or known not to be there', async () => {
       const store = harmed();
       const objects = Array.from({ length: 40 }, (_, n) => ({ key: `meta/o${n}`, bytes: randomBytes(n * 1000) }));
       await inBatches(objects, ({ key, bytes }) => unharmed().create(key, bytes));
