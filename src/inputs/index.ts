@@ -4,8 +4,8 @@ import type { Egress } from '../contracts/egress.ts';
 import { RunyardError } from '../contracts/errors.ts';
 import type { Inputs } from '../contracts/inputs.ts';
 import { keys } from '../contracts/keys.ts';
+import { createFreshWork } from '../lib/fresh-work.ts';
 import { hasCode } from '../lib/has-code.ts';
-import { createSharedWork } from '../lib/shared-work.ts';
 import { hasZstd, nodesWithZstd } from '../lib/zstd.ts';
 import { entriesOfArchive } from './archive.ts';
 import { untilStopped } from './entries.ts';
@@ -22,8 +22,8 @@ export interface InputsOptions extends Keeping {
 }
 
 export function createInputs(options: InputsOptions): Inputs {
-  /** Whoever brings the same at the same time waits for one packing. */
-  const packOnce = createSharedWork<string>();
+  /** Whoever brings the same at the same time waits for one packing: one that has not begun, for they bring what is there now. */
+  const packOnce = createFreshWork<string>();
 
   const packed = async (from: string, owner: string, signal: AbortSignal): Promise<string> => {
     if (!from.startsWith('https://')) {

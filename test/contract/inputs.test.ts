@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { keys } from '../../src/contracts/keys.ts';
 import { createEgress } from '../../src/gateway/egress.ts';
@@ -65,6 +66,18 @@ describe('a folder of this machine', () => {
     const first = await inputs.resolve(tree, owner, never);
     writeFileSync(join(tree, 'b.txt'), 'c');
     expect(await inputs.resolve(tree, owner, never)).not.toBe(first);
+  });
+
+  test('prior C4a: is read anew also while it is being packed for somebody who came before the change', async () => {
+    writeFileSync(join(tree, 'large'), Buffer.alloc(96 * MiB, 1));
+    const first = inputs.resolve(tree, owner, never);
+    await delay(40);
+    writeFileSync(join(tree, 'a.sh'), 'changed');
+    const second = inputs.resolve(tree, owner, never);
+    // The first may have met the change in the middle, which is refused.
+    await Promise.allSettled([first, second]);
+    const script = (await kept(await second)).find(({ name }) => name === 'a.sh');
+    expect(script?.text).toBe('chang');
   });
 
   test('of one file is that file', async () => {
