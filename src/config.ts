@@ -85,7 +85,7 @@ const schema = z
     api_keys: z.string(),
     auth: z.enum(['auto', 'none'], 'must be "auto" or "none"'),
     github_repos: list.refine(
-      (repos) => repos.length > 0 && repos.every((repo) => /^[A-Za-z0-9-]+\/([\w.-]+|\*)$/.test(repo)),
+      (repos) => repos.length > 0 && repos.every((repo) => /^[\w-]+\/([\w.-]+|\*)$/.test(repo)),
       'must be "owner/name" or "owner/*", separated by commas',
     ),
     retention_days: z

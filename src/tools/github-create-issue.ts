@@ -13,7 +13,7 @@ export const githubCreateIssue = defineTool({
   input: z.strictObject({
     repo: z
       .string()
-      .regex(/^[A-Za-z0-9-]{1,100}\/(?!\.{1,2}$)[\w.-]{1,100}$/, 'is not "owner/name"')
+      .regex(/^[\w-]{1,100}\/(?!\.{1,2}$)[\w.-]{1,100}$/, 'is not "owner/name"')
       .describe('owner/name'),
     title: notEmpty(boundedText(1024, '1,024 bytes')).refine((text) => !/[\r\n]/.test(text), 'must be one line'),
     body: boundedText(256 * 1024, '256 KiB'),
