@@ -28,7 +28,10 @@ export async function onRepository(
     context.warn(error, 'the repository could not be had');
     return withoutRepository(error, context);
   } finally {
-    await state.repository?.close();
+    // Whatever becomes of its wall: what the run has said and cost stands.
+    await state.repository
+      ?.close()
+      .catch((error) => context.warn(error, 'the wall of a repository could not be removed'));
   }
 }
 

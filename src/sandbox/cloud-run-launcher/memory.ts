@@ -1,4 +1,5 @@
 import { readProc } from '../../lib/read-proc.ts';
+import { warnOnce } from '../../lib/warn-once.ts';
 
 /** Looks after the instance's memory while a wall stands: whoever uses it up takes the runner down too. */
 export interface MemoryWatch {
@@ -13,10 +14,16 @@ const floorBytes = 192 * 1024 ** 2;
 export function createMemoryWatch(meminfoPath: string): MemoryWatch {
   const listeners = new Set<() => void>();
   const state: { timer: NodeJS.Timeout | undefined; floor: number } = { timer: undefined, floor: floorBytes };
+  /** Nobody would hear of what fails here, and the next look is a tenth of a second away. */
   const look = () => {
-    if (availableBytes(meminfoPath) >= state.floor) return;
-    for (const tell of listeners) tell();
+    try {
+      if (availableBytes(meminfoPath) >= state.floor) return;
+      for (const tell of listeners) tell();
+    } catch (error) {
+      warn(error);
+    }
   };
+  const warn = warnOnce('after the memory');
   return {
     add: (onLow) => {
       listeners.add(onLow);

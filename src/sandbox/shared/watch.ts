@@ -1,5 +1,6 @@
 import { type StatsFs, statfsSync } from 'node:fs';
 import type { WallLimits } from '../../contracts/sandbox.ts';
+import { warnOnce } from '../../lib/warn-once.ts';
 import { bytesBelow, bytesDeletedButOpen, inodesBelow } from './disk-usage.ts';
 
 /** A wall that runs, and whom to tell. */
@@ -33,7 +34,7 @@ export function createWatch(workDir: string): Watch {
   const state: { timer: NodeJS.Timeout | undefined } = { timer: undefined };
   // One call into the kernel, for all walls together; a hop through the thread pool costs more.
   const freeNow = () => freeOf(statfsSync(workDir));
-  const warn = warnOnce();
+  const warn = warnOnce('after the disk');
   /** Nobody would hear of what fails here, and the next look is a tenth of a second away. */
   const lookAtAll = () => {
     try {
@@ -56,15 +57,6 @@ export function createWatch(workDir: string): Watch {
         state.timer = undefined;
       };
     },
-  };
-}
-
-/** A look fails where the work folder is gone, or no file can be opened. */
-function warnOnce(): (error: unknown) => void {
-  const state = { isTold: false };
-  return (error) => {
-    if (!state.isTold) process.emitWarning(`A look after the disk failed: ${String(error)}`);
-    state.isTold = true;
   };
 }
 
