@@ -70,11 +70,21 @@ const input = z
     idempotency_key: idempotencyKeyField,
   })
   .check(({ value, issues }) => {
-    for (const name of Object.keys(value.secrets ?? {}).filter((each) => each in value.env)) {
+    for (const name of Object.keys(value.secrets ?? {}).filter((each) => Object.hasOwn(value.env, each))) {
       issues.push({ code: 'custom', message: 'stands in env too', path: ['secrets', name], input: name });
+    }
+    for (const [index, { path }] of value.files.entries()) {
+      if (!liesAmong(value.inputs, path)) continue;
+      issues.push({ code: 'custom', message: 'is where inputs lie', path: ['files', index, 'path'], input: path });
     }
   });
 type Fields = z.output<typeof input>;
+
+/** Whether the file would be in the way of one of the inputs. */
+function liesAmong(brought: z.output<typeof inputs> = [], path: string): boolean {
+  const [folder, name] = path.split('/');
+  return brought.length > 0 && folder === 'input' && (name === undefined || brought.some((each) => each.name === name));
+}
 
 type Services = Tasks<'submit' | 'wait' | 'artifact'> & Pick<ToolServices, 'modelEndpoint' | 'policy'>;
 
