@@ -1,3 +1,5 @@
+import { limits } from './limits.ts';
+
 /** What callers bring along, kept in the store under its content's hash: the same content is kept once for each owner. */
 export interface Inputs {
   /**
@@ -11,3 +13,6 @@ export interface Inputs {
 
 /** In a kept archive: its one entry where a file and no folder was brought. */
 export const singleFileEntry = '.runyard-file';
+
+/** Of an archive of inputs, unpacked: each entry has a header beside its bytes. */
+export const tarBytesMax = limits.workspaceBytesMax + limits.workspaceInodesMax * 2048;

@@ -1,14 +1,22 @@
 import { Readable } from 'node:stream';
+import { RunyardError } from '../contracts/errors.ts';
+import { tarBytesMax } from '../contracts/inputs.ts';
 import { unzstd } from '../lib/unzstd.ts';
 import { asBrokenArchive } from './broken.ts';
 import type { Entry } from './entries.ts';
 import { refusal } from './entries.ts';
 
-/** The entries of a tar, also compressed with gzip or zstd, as they come. Throws `invalid_request` where it is broken. */
-export async function* entriesOfArchive(archive: AsyncIterable<Uint8Array>): AsyncGenerator<Entry> {
+/**
+ * The entries of a tar, also compressed with gzip or zstd, as they come. Throws `invalid_request` where it is broken, or
+ * goes on beyond `bytesMax` unpacked, whatever of that is entries.
+ */
+export async function* entriesOfArchive(
+  archive: AsyncIterable<Uint8Array>,
+  bytesMax: number = tarBytesMax,
+): AsyncGenerator<Entry> {
   const { extract } = await import('tar-stream');
   const reader = extract();
-  const source = Readable.from(await plainTar(archive));
+  const source = Readable.from(upTo(bytesMax, await plainTar(archive)));
   source.on('error', (error) => reader.destroy(error));
   source.pipe(reader);
   try {
@@ -37,6 +45,15 @@ export async function* entriesOfArchive(archive: AsyncIterable<Uint8Array>): Asy
 
 async function* bytesOf(entry: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
   for await (const chunk of entry) if (chunk instanceof Uint8Array) yield chunk;
+}
+
+async function* upTo(bytesMax: number, tar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of tar) {
+    bytes += chunk.length;
+    if (bytes > bytesMax) throw new RunyardError('invalid_request', 'It unpacks to more than 4 GiB.');
+    yield chunk;
+  }
 }
 
 const gzipMagic = Buffer.from([0x1f, 0x8b]);

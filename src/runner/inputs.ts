@@ -1,8 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { RunyardError } from '../contracts/errors.ts';
-import { singleFileEntry } from '../contracts/inputs.ts';
+import { singleFileEntry, tarBytesMax } from '../contracts/inputs.ts';
 import { keys } from '../contracts/keys.ts';
-import { limits } from '../contracts/limits.ts';
 import { type Wall, type WallEnd, wallPaths } from '../contracts/sandbox.ts';
 import type { Store } from '../contracts/store.ts';
 import type { RunError } from '../contracts/task.ts';
@@ -131,9 +130,6 @@ async function hashOfTar(packed: AsyncIterable<Uint8Array>, name: string): Promi
   }
   return hash.digest('hex');
 }
-
-/** Each entry has a header beside its bytes. */
-const tarBytesMax = limits.workspaceBytesMax + limits.workspaceInodesMax * 2048;
 
 function notUnpacked(stderr: string): RunError {
   const last = stderr.trim().split('\n').at(-1)?.slice(0, 200) ?? '';

@@ -13,6 +13,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Inputs } from '../../src/contracts/inputs.ts';
 import type { Store } from '../../src/contracts/store.ts';
 import { createEgress } from '../../src/gateway/egress.ts';
+import { entriesOfArchive } from '../../src/inputs/archive.ts';
 import type { Entry } from '../../src/inputs/entries.ts';
 import { entriesOfFolder } from '../../src/inputs/folder.ts';
 import { createInputs } from '../../src/inputs/index.ts';
@@ -46,6 +47,17 @@ function openInputs(port = 443): Inputs {
     ownFolders: [],
   });
 }
+
+test('an archive of nothing that never ends is not read for ever', async () => {
+  const zeros = async function* () {
+    const part = gzipSync(Buffer.alloc(1024 ** 2));
+    for (;;) yield part;
+  };
+  const read = async () => {
+    for await (const entry of entriesOfArchive(zeros(), 4 * 1024 ** 2)) expect(entry).toBeUndefined();
+  };
+  await expect(read()).rejects.toMatchObject({ code: 'invalid_request', message: 'It unpacks to more than 4 GiB.' });
+});
 
 describe('a folder that changes while it is read', () => {
   beforeEach(() => {
