@@ -10,7 +10,7 @@ const tmpfsBytes = { tmp: 1024 * MiB, sharedMemory: 512 * MiB };
 
 /** Where a wall sees what its slot gives it: one folder, because bwrap reads the whole mount table after every mount. */
 export const givenPath = '/runyard';
-export const initPath = '/runyard/init';
+const initPath = '/runyard/init';
 export const programPath = '/runyard/program';
 /** Read-only, so that not even its owner can write what lies below on the host. */
 export const stdinPath = '/runyard/stdin';

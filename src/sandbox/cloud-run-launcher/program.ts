@@ -51,7 +51,7 @@ export function startLauncher(path: string, args: readonly string[]): LauncherPr
 }
 
 /** Known to hang after it has done its work, and to exit with 0 where it did nothing: its end proves nothing. */
-export const deleteTimeoutMs = 10_000;
+const deleteTimeoutMs = 10_000;
 
 /** Runs a short command of the launcher to its end, or to the deadline, when it is killed. Never rejects. */
 export async function launcherDoes(path: string, args: readonly string[]): Promise<void> {

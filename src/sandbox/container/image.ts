@@ -16,7 +16,7 @@ export function defaultImage(): string {
 }
 
 /** The command that makes the image, to be copied into a shell. */
-export function buildCommand(engine: Pick<Engine, 'name'>, image: string): string {
+function buildCommand(engine: Pick<Engine, 'name'>, image: string): string {
   const root = fileURLToPath(packageRoot).replace(/\/$/, '');
   return `${engine.name} build --tag ${quoted(image)} --file ${quoted(`${root}/sandbox-image/Dockerfile`)} ${quoted(root)}`;
 }

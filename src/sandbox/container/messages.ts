@@ -65,5 +65,5 @@ export function engineMissing(): RunyardError {
   return new RunyardError('sandbox_unavailable', 'Neither podman nor docker is installed.', { hint: installEngine });
 }
 
-export const installEngine =
+const installEngine =
   'Install one: "sudo apt-get install podman" (Debian, Ubuntu), "sudo dnf install podman" (Fedora), "brew install podman" or Docker Desktop (macOS).';
