@@ -27,17 +27,19 @@ function watched(told: Partial<Watched>): Watched {
 }
 
 test('a look that fails ends nobody but itself: the next one is taken', async () => {
-  const warned = Promise.withResolvers<string>();
-  process.once('warning', ({ message }) => warned.resolve(message));
-  const looks = { failing: 0, other: 0 };
+  const warned: string[] = [];
+  const hear = ({ message }: Error) => void warned.push(message);
+  process.on('warning', hear);
+  ends.push(() => process.off('warning', hear));
+  const looks = { failing: 0 };
   const watch = createWatch(dir);
   const fail = () => {
     looks.failing += 1;
     throw new Error('too many open files');
   };
   ends.push(watch.add(watched({ onLook: fail })));
-  expect(await warned.promise).toContain('too many open files');
   await vi.waitFor(() => expect(looks.failing).toBeGreaterThan(2), { timeout: 10_000 });
+  expect(warned.filter((message) => message.includes('too many open files'))).toHaveLength(1);
 });
 
 test('a measurement that fails is taken again', async () => {
@@ -52,9 +54,9 @@ test('a measurement that fails is taken again', async () => {
   // Beside the workspace: the disk loses more than the limit, so it has to be looked who it was.
   const grow = setInterval(() => writeFileSync(join(dir, `${performance.now()}`), Buffer.alloc(1024 ** 2, 1)), 50);
   ends.push(() => clearInterval(grow));
-  await vi.waitFor(() => expect(asked.times).toBe(1), { timeout: 10_000 });
+  await vi.waitFor(() => expect(asked.times).toBeGreaterThanOrEqual(1), { timeout: 10_000 });
   clearInterval(grow);
-  await vi.waitFor(() => expect(asked.times).toBe(2), { timeout: 5_000 });
+  await vi.waitFor(() => expect(asked.times).toBeGreaterThanOrEqual(2), { timeout: 5_000 });
 });
 
 test('what a workspace takes is told, however many of its folders are shut to whoever measures', async () => {
