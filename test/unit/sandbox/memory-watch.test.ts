@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, test } from 'vitest';
 import { createMemoryWatch } from '../../../src/sandbox/cloud-run-launcher/memory.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'runyard-memory-'));
