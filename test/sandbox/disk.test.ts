@@ -35,8 +35,6 @@ describeWall('the disk of a wall', () => {
       },
       ...more,
     });
-    // A bound on what nobody has seen is none.
-    expect(peak.files).toBeGreaterThan(0);
     return { trial, peak };
   }
 
