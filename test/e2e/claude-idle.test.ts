@@ -55,8 +55,9 @@ describe.skipIf(lacking !== undefined)(
 
     test('in silence is ended as timed_out, with all that it started, and what it left is kept', async () => {
       // Its start is silent too, and longer where the machine is busy.
-      const silenceMs = 1000 * Math.ceil(4 * contention());
-      const done = await withSleepers({ patience: { ...usualPatience, silenceMs } });
+      const silenceMs = 1000 * Math.min(40, Math.ceil(4 * contention()));
+      // Its time limit is later than its start and its silence take together.
+      const done = await withSleepers({ patience: { ...usualPatience, silenceMs }, timeoutSeconds: 120 });
       expect(done.result).toMatchObject({
         status: 'timed_out',
         exitCode: null,
