@@ -14,7 +14,8 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    maxWorkers: 2,
+    // Of two cores: a test waits for processes and clocks more than half of its time.
+    maxWorkers: 3,
     // One second is little where the machine is busy; what comes sooner is waited for no longer.
     expect: { poll: { timeout: 20_000 } },
     // The wall of the launcher has its own tests below test/contract; here it is tried by what asks most of a wall.
