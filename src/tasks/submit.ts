@@ -162,9 +162,9 @@ async function refuseAboveCap(context: Submitting, caller: Caller): Promise<void
 
 /**
  * Counts what came before this task, which is pending itself by now: of many submits at once as many get through as may.
- * Of an id that was refused before all others count (it has no place among them any more), or whoever is refused often
- * gathers ids that come before everything. Takes the task's traces away where it does not, but not its key: another submit under that may be on its way with this
- * very task, and a third would then make a second one.
+ * For an id that was refused before all others count: it has lost its place, or whoever is refused often would gather ids
+ * that come before everything. Takes the task's traces away where it does not get through, but not its key: another
+ * submit under that may be on its way with this very task, and a third would then make a second one.
  */
 async function leaveAboveCap(
   context: Submitting,
