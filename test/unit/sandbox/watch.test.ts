@@ -65,8 +65,12 @@ test('what a workspace takes is told, however many of its folders are shut to wh
   chmodSync(dir, 0o755);
   writeFileSync(join(workspace, 'large'), Buffer.alloc(1024 ** 2, 1));
   // More words of complaint than one call of a program is usually given room for.
-  const name = 'x'.repeat(200);
-  for (let index = 0; index < 6000; index += 1) mkdirSync(join(workspace, `${name}${index}`), { mode: 0o000 });
+  const shut = Array.from({ length: 6000 }, (_, index) => join(workspace, `${'x'.repeat(200)}${index}`));
+  for (const folder of shut) mkdirSync(folder, { mode: 0o000 });
+  // Who is not root can only remove what is open to them.
+  ends.push(() => {
+    for (const folder of shut) chmodSync(folder, 0o700);
+  });
   const { getuid, seteuid } = process;
   const isRoot = getuid?.() === 0;
   if (isRoot) seteuid?.(65_534);
