@@ -11,6 +11,7 @@ import type { TaskRecord, TaskSpec } from '../contracts/task.ts';
 import type { NewTask } from '../contracts/task-service.ts';
 import { canonicalJson } from '../lib/canonical-json.ts';
 import type { Logger } from '../lib/logger.ts';
+import { withinTime } from '../lib/within-time.ts';
 import { earlierConversation, keepOpening, withEarlier } from './conversation.ts';
 import { finishPending } from './finish.ts';
 import { giveUpLaunching, type Launching, launchTask } from './launch.ts';
@@ -232,13 +233,5 @@ async function firstLaunch(context: Submitting, record: TaskRecord): Promise<voi
     await giveUpLaunching(context, record, runsOf(record), error);
     throw error;
   });
-  await doneOrLater(attempt, firstLaunchAnswerMs);
-}
-
-/** Resolves with the work or after the time; what the work throws later is nobody's. A timer alone: aborting costs more. */
-function doneOrLater(work: Promise<void>, timeoutMs: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, timeoutMs);
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
+  await withinTime(attempt, firstLaunchAnswerMs);
 }

@@ -3,6 +3,7 @@ import type { RunnerHint } from '../contracts/runner-channel.ts';
 import type { TaskRecord } from '../contracts/task.ts';
 import type { Noticing, WaitOptions } from '../contracts/task-service.ts';
 import type { Pace } from '../lib/pace.ts';
+import { withinTime } from '../lib/within-time.ts';
 import type { Hints } from './hints.ts';
 import type { Progress } from './progress.ts';
 
@@ -50,7 +51,8 @@ export async function waitFor(
   try {
     let isReached = await goal.isReached();
     while (!isReached && leftMs() > 0 && !signal.aborted) {
-      const settled = await withinTime(settle(record, goal.progress), leftMs(), signal);
+      // A backend that takes long to answer holds up nobody beyond their own deadline: what it says then is for the next look.
+      const settled = (await withinTime(settle(record, goal.progress), leftMs(), signal)) ?? nothingYet;
       reads += goal.readsPerLook + settled.reads;
       const gapMs = settled.news ? 0 : gapAfter(reads, record, noticing);
       const heard = await watch.next(Math.min(gapMs, leftMs()), signal);
@@ -63,24 +65,6 @@ export async function waitFor(
 }
 
 const nothingYet: Settled = { news: false, reads: 0 };
-
-/** A backend that takes long to answer holds up nobody beyond their own deadline; what it says then is for the next look. */
-function withinTime(work: Promise<Settled>, timeoutMs: number, signal: AbortSignal): Promise<Settled> {
-  return new Promise((resolve, reject) => {
-    const giveUp = () => finish(() => resolve(nothingYet));
-    const finish = (answer: () => void) => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', giveUp);
-      answer();
-    };
-    const timer = setTimeout(giveUp, timeoutMs);
-    signal.addEventListener('abort', giveUp, { once: true });
-    work.then(
-      (settled) => finish(() => resolve(settled)),
-      (error: unknown) => finish(() => reject(error)),
-    );
-  });
-}
 
 /** What happens to an old task is noticed later, but by no more than a twentieth of its age. */
 const gapsOfAge = 20;
